@@ -71,3 +71,11 @@ class StoreUnreadable(RightPassageError):
 
 class CollectorUnreachable(RightPassageError):
     """No collector answers at the given URL."""
+
+
+class Unauthorised(RightPassageError):
+    """The collector wants a token, or another one."""
+
+
+class CollectorRefused(RightPassageError):
+    """The collector answered with an error that no other class here names."""
