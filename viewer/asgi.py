@@ -1,0 +1,223 @@
+"""The viewer as one ASGI process: Streamlit's pages, our assets, and the collector's and the bot's APIs on the same origin.
+
+    browser ─▶ Guard ─▶ /assets/…   fonts, modules, styles: by digest, cached for good
+                      ─▶ /api/v1/…  streamed to the collector      ─▶ /bot/…  streamed to the bot
+                      ─▶ pages      index.html, title and start-up patched once
+                      ─▶ the rest   Streamlit (websocket, its own static files)
+
+One origin means that components fetch what they show over HTTP, with ETags and without the websocket, under a content policy that
+admits nothing else.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import streamlit
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit import App
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.web import bootstrap
+
+from viewer import assets, theme
+from viewer.guard import LOOPBACK, Guard, Policy, content_policy, script_hashes
+from viewer.settings import Settings, load
+
+STREAMLIT_STATIC: Final = Path(streamlit.__file__).parent / "static"
+TEXT_TYPES: Final = (".css", ".js", ".svg", ".html", ".json")
+FOR_GOOD: Final = "public, max-age=31536000, immutable"
+
+HOP_BY_HOP: Final = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+NOT_PASSED_ON: Final = HOP_BY_HOP | {"host", "authorization", "cookie", "origin", "referer"}
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+NOT_PASSED_BACK: Final = HOP_BY_HOP | {"server", "date", "set-cookie"}
+
+
+# ---- Assets ----
+
+
+class Compressed:
+    """Gzips what never changes, once, on first demand: Streamlit serves its 2.7 MB of scripts plain."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+
+    def response(self, name: str, data: bytes, headers: Headers, media_type: str, cache: str = FOR_GOOD) -> Response:
+        answer = {"cache-control": cache, "vary": "accept-encoding"}
+        if name.endswith(TEXT_TYPES) and "gzip" in headers.get("accept-encoding", ""):
+            if name not in self.bodies:
+                self.bodies[name] = gzip.compress(data, 6)
+            data, answer["content-encoding"] = self.bodies[name], "gzip"
+        return Response(data, media_type=media_type, headers=answer)
+
+
+def index_page(html: bytes) -> bytes:
+    """Streamlit's index.html with our title and start-up script, without the preload of a font that we do not use."""
+    page = re.sub(rb"<title>.*?</title>", b"<title>Right Passage</title>", html)
+    page = re.sub(rb'<link\s+rel="preload"[^>]*SourceSans[^>]*/>', b"", page)
+    boot, font = assets.url("static/boot.js"), assets.url("static/fonts/inter-latin-wght-normal.woff2")
+    head = (
+        f'<script src="{boot}"></script>'
+        f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin>'
+        "<style>html{background:#fff}@media (prefers-color-scheme:dark){html{background:#0e1117}}</style></head>"
+    )
+    return page.replace(b"</head>", head.encode(), 1)
+
+
+# ---- The pass-through ----
+
+
+class PassThrough:
+    """Streams a request to an upstream and its answer back, both ways without buffering; the upstream's token stays on the server.
+
+    `strip` is the part of our path that the upstream does not have."""
+
+    def __init__(self, upstream: str, token: str, noun: str, strip: str = "") -> None:
+        self.upstream, self.token, self.noun, self.strip = upstream, token, noun, strip
+        # Reads wait without limit: a live tail is silent for minutes. Connecting does not.
+        self.client = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2, read=None), follow_redirects=False, trust_env=False)
+
+    async def answer(self, request: Request) -> Response:
+        path = request.scope["raw_path"].decode("latin-1").removeprefix(self.strip)
+        if not self.upstream:
+            return problem(404, f"no {self.noun} is configured")
+        if ".." in path or "//" in path:
+            return problem(404, "no such path")
+        headers = [(name, value) for name, value in request.headers.items() if name not in NOT_PASSED_ON]
+        if self.token:
+            headers.append(("authorization", f"Bearer {self.token}"))
+        url = httpx.URL(self.upstream + path, query=request.scope["query_string"])
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        sent = self.client.build_request(request.method, url, headers=headers, content=request.stream() if has_body else None)
+        try:
+            answer = await self.client.send(sent, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return problem(502, f"no {self.noun} answers at {self.upstream}")
+        except httpx.HTTPError as error:
+            return problem(502, f"the {self.noun} at {self.upstream} broke off: {type(error).__name__}")
+        except ClientDisconnect:
+            return Response(status_code=499)
+        kept = {name: value for name, value in answer.headers.items() if name not in NOT_PASSED_BACK}
+        return StreamingResponse(chunks(answer), answer.status_code, kept)
+
+
+async def chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The raw body (its content encoding kept); an upstream that breaks off ends the answer."""
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    except httpx.HTTPError:
+        return
+    finally:
+        await answer.aclose()
+
+
+def problem(status: int, detail: str) -> JSONResponse:
+    """A problem JSON (RFC 9457), like the collector's own."""
+    body = {"type": "about:blank", "title": "Bad gateway" if status == 502 else "Not found", "status": status, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json", headers={"cache-control": "no-store"})
+
+
+# ---- Pages and static files ----
+
+
+class Pages:
+    """Answers what a browser loads by GET: assets, icon, pages and Streamlit's static files; passes the rest on to Streamlit."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.index = index_page((STREAMLIT_STATIC / "index.html").read_bytes())
+        self.compressed = Compressed()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = (
+            self.answer(scope["path"], Headers(scope=scope)) if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else None
+        )
+        await (answer or self.app)(scope, receive, send)
+
+    def answer(self, path: str, headers: Headers) -> Response | None:
+        if path == "/":
+            return RedirectResponse("/traces", 307)
+        if path.startswith("/assets/"):
+            return self.asset(path.removeprefix(assets.PREFIX + "/"), headers)
+        if path in {"/favicon.png", "/favicon.ico"}:
+            return self.asset("static/favicon.svg", headers)
+        if path.startswith("/static/"):
+            return self.static(path, headers)
+        if path == "/healthz":
+            return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+        if is_page(path):
+            return self.compressed.response("index.html", self.index, headers, "text/html; charset=utf-8", "no-cache")
+        return None
+
+    def asset(self, name: str, headers: Headers) -> Response:
+        data = assets.FILES.get(name)
+        if data is None:
+            return problem(404, f"no asset {name!r}")
+        return self.compressed.response(name, data, headers, assets.MEDIA_TYPES[Path(name).suffix])
+
+    def static(self, path: str, headers: Headers) -> Response | None:
+        """A script or style sheet of Streamlit's front end; anything else (and any odd path) is left to Streamlit."""
+        kind = assets.MEDIA_TYPES.get(Path(path).suffix)
+        if kind is None or not path.endswith(TEXT_TYPES):
+            return None
+        known = path in self.compressed.bodies
+        file = (STREAMLIT_STATIC / path.lstrip("/")).resolve()
+        if not known and not (file.is_relative_to(STREAMLIT_STATIC.resolve()) and file.is_file()):
+            return None
+        return self.compressed.response(path, file.read_bytes(), headers, kind)
+
+
+def is_page(path: str) -> bool:
+    """A page has one plain segment: `/traces`, not `/_stcore/…`, `/media/…` or a file."""
+    return re.fullmatch(r"/[a-z][a-z-]*", path) is not None
+
+
+# ---- The application ----
+
+
+def allowed_hosts(settings: Settings, address: str) -> frozenset[str]:
+    """Loopback names, the bind address and what was allowed by name; every name on a wildcard address, which demands a token."""
+    if address in {"0.0.0.0", "::"} and not settings.allowed_hosts:
+        return frozenset()
+    return LOOPBACK | {address.lower()} | {host.lower() for host in settings.allowed_hosts}
+
+
+def create_app(settings: Settings | None = None, address: str = "127.0.0.1") -> App:
+    """The ASGI application; also the factory for another server: `uvicorn --factory viewer.asgi:create_app`."""
+    settings = settings or load()
+    PagesManager.uses_pages_directory = False  # our pages/ is a package, not Streamlit's old folder of scripts
+    bootstrap.load_config_options(theme.options(assets.url("static/fonts")))
+    index = index_page((STREAMLIT_STATIC / "index.html").read_bytes())
+    policy = Policy(settings.token, allowed_hosts(settings, address), content_policy(script_hashes(index)))
+    collector = PassThrough(settings.collector, settings.token, "collector")
+    bot = PassThrough(settings.bot, settings.token, "bot", strip="/bot")
+
+    @asynccontextmanager
+    async def lifespan(_app: App) -> AsyncGenerator[None]:
+        yield
+        await collector.client.aclose()
+        await bot.client.aclose()
+
+    return App(
+        assets.PACKAGE / "app.py",
+        routes=[
+            Route("/api/v1/{path:path}", collector.answer, methods=METHODS),
+            Route("/bot/{path:path}", bot.answer, methods=METHODS),
+        ],
+        middleware=[Middleware(Guard, policy=policy), Middleware(Pages)],
+        lifespan=lifespan,
+    )

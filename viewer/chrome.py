@@ -1,0 +1,41 @@
+"""What surrounds every page: title, icon, logo, the dense padding, and the heap frozen once a page is warm.
+
+Streamlit's own garbage collection after each run is off (theme.py); what a page's first run loaded will never be garbage, so it is taken
+out of the collector's sight: 80-95 ms of CPU a run became 10 (Streamlit 1.67, 2 cores).
+"""
+
+from __future__ import annotations
+
+import gc
+
+import streamlit as st
+
+from viewer import assets
+
+ICON = str(assets.PACKAGE / "static" / "favicon.svg")
+ABOUT = "**Right Passage** shows whether your RAG app retrieved the right passages, and where an answer went wrong."
+
+# `.stMainBlockContainer` and the header have no theme option of their own; everything else is themed in theme.py.
+STYLE = """<style>
+.stMainBlockContainer{padding:3.35rem 1.1rem .6rem;max-width:none}
+.stMainBlockContainer [data-testid=stVerticalBlock]{gap:.5rem}
+[data-testid=stHeaderLogo],[data-testid=stLogo]{height:1.5rem}
+[data-testid=stElementContainer]:has(>.stHtml style){display:none}
+</style>"""
+
+warm: set[str] = set()
+
+
+def draw() -> None:
+    """Called before the page."""
+    st.set_page_config(page_title="Right Passage", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
+    st.logo(ICON, size="small", link=None)
+    st.html(STYLE)
+
+
+def settle(page: str) -> None:
+    """Called after the page: the first time, what it loaded is frozen."""
+    if page not in warm:
+        warm.add(page)
+        gc.collect()
+        gc.freeze()
