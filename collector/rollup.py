@@ -1,0 +1,296 @@
+"""From the spans of a trace to its row in a list: counts, usage once, cost, who and what for; and what a root borrows from below.
+
+Usage is summed over real calls: a span's tokens count only when no span below it has tokens, a wrapper that its dialect knows to repeat
+tokens counts only when nothing else does, and two spans with one response id are one call. Embedding tokens stand apart. All walks are
+iterative: a trace may be 10,000 spans deep, and its parent ids may form cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+
+import orjson
+
+from collector.model import Json, Message, Normalised, Span, SpanKind, StatusCode, TraceSummary, Usage
+from tracer.conventions import SPAN_STATE
+
+PREVIEW_CHARACTERS = 500
+NOTHING = Normalised()
+
+
+def understood(span: Span) -> Normalised:
+    """What was understood of a span; nothing for one that was not normalised."""
+    return span.normalised or NOTHING
+
+
+def is_running(span: Span) -> bool:
+    """Announced and not ended; an ended span may have end time 0 by mistake, but says no state."""
+    return span.end_unix_nano == 0 and span.attributes.get(SPAN_STATE) == "running"
+
+
+class Tree:
+    """The spans of one trace by parent. Top spans have no parent here; a cycle is cut at its earliest span, which becomes a top span."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.spans = sorted(spans, key=lambda span: (span.start_unix_nano, span.span_id))
+        self.by_id: Mapping[str, Span] = {span.span_id: span for span in reversed(self.spans)}
+        self.children: dict[str, list[Span]] = {}
+        self.tops: list[Span] = []
+        self.cut: list[Span] = []  # tops that a cycle made
+        self.parent: dict[str, str] = {}
+        for span in self.spans:
+            parent = span.parent_span_id
+            if parent and parent in self.by_id and parent != span.span_id:
+                self.parent[span.span_id] = parent
+                self.children.setdefault(parent, []).append(span)
+            else:
+                self.tops.append(span)
+                if parent == span.span_id:
+                    self.cut.append(span)
+        self._cut_cycles()
+
+    def _cut_cycles(self) -> None:
+        """What no top span reaches hangs on a cycle."""
+        reached = {span.span_id for span in self.walk()}
+        if len(reached) == len(self.by_id):
+            return
+        for span in self.spans:
+            if span.span_id in reached:
+                continue
+            self.children[self.parent.pop(span.span_id)].remove(span)
+            self.tops.append(span)
+            self.cut.append(span)
+            reached.update(below.span_id for below in self.walk([span]))
+        self.tops.sort(key=lambda span: (span.start_unix_nano, span.span_id))
+
+    def walk(self, tops: Sequence[Span] | None = None) -> Iterable[Span]:
+        """Every span once, parents before children, siblings by start time."""
+        stack = list(reversed(self.tops if tops is None else tops))
+        while stack:
+            span = stack.pop()
+            yield span
+            stack.extend(reversed(self.children.get(span.span_id, ())))
+
+    def ancestors(self, span: Span) -> Iterable[str]:
+        above = self.parent.get(span.span_id)
+        while above is not None:
+            yield above
+            above = self.parent.get(above)
+
+    @property
+    def root(self) -> Span | None:
+        """The earliest span that was sent as a root; where there is none, the earliest top span."""
+        return next((span for span in self.tops if not span.parent_span_id), self.tops[0] if self.tops else None)
+
+    @property
+    def root_missing(self) -> bool:
+        return not any(not span.parent_span_id for span in self.tops)
+
+    def lowest(self, has: Callable[[Span], bool]) -> list[Span]:
+        """The spans with a property that no span below them has."""
+        having = [span for span in self.spans if has(span)]
+        covered: set[str] = set()
+        for span in having:
+            for above in self.ancestors(span):
+                if above in covered:
+                    break  # whoever covered it went on to the top
+                covered.add(above)
+        return [span for span in having if span.span_id not in covered]
+
+
+# ---- Usage and cost ----
+
+
+def calls(tree: Tree) -> list[Span]:
+    """The real model calls of a trace (embeddings apart), each once."""
+
+    def own(span: Span) -> bool:
+        n = understood(span)
+        return n.usage is not None and n.kind is not SpanKind.EMBEDDING and not n.repeats_usage
+
+    found = tree.lowest(own)
+    if not found:  # only wrappers told: better their sum than nothing
+        found = tree.lowest(lambda span: understood(span).usage is not None and understood(span).kind is not SpanKind.EMBEDDING)
+    return _once(found)
+
+
+def embedding_calls(tree: Tree) -> list[Span]:
+    return _once(tree.lowest(lambda span: understood(span).kind is SpanKind.EMBEDDING and understood(span).usage is not None))
+
+
+def _once(spans: Sequence[Span]) -> list[Span]:
+    """One span per response id."""
+    seen: set[str] = set()
+    kept: list[Span] = []
+    for span in spans:
+        response_id = understood(span).response_id
+        if response_id is None or response_id not in seen:
+            kept.append(span)
+        if response_id is not None:
+            seen.add(response_id)
+    return kept
+
+
+def add_usage(usages: Iterable[Usage]) -> Usage:
+    """The sum, field by field; a field nobody knew stays None."""
+    total: dict[str, int] = {}
+    for usage in usages:
+        for field in _USAGE_FIELDS:
+            value = getattr(usage, field)
+            if value is not None:
+                total[field] = total.get(field, 0) + value
+    return Usage(**total)
+
+
+_USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+
+
+def _cost(tree: Tree, counted: Sequence[Span]) -> tuple[float | None, bool]:
+    """US dollars, and whether a counted call has no price: then the sum is a lower bound."""
+    priced = _once(tree.lowest(lambda span: understood(span).cost_usd is not None and not understood(span).repeats_usage))
+    costs = [cost for span in priced if (cost := understood(span).cost_usd) is not None]
+    covered = {span.span_id for span in tree.spans if understood(span).cost_usd is not None}
+    unpriced = any(
+        span.span_id not in covered and not any(above in covered for above in tree.ancestors(span))
+        for span in counted
+        if understood(span).cost_source == "unpriced"
+    )
+    return (sum(costs) if costs else None), unpriced
+
+
+# ---- The row ----
+
+
+def summarise(spans: Sequence[Span]) -> TraceSummary:
+    """The summary of one trace from its normalised spans (at least one); any order, no duplicates."""
+    tree = Tree(spans)
+    ended = [span for span in tree.spans if not is_running(span)]
+    root = tree.root
+    assert root is not None, "a trace has at least one span"
+    counted, embedded = calls(tree), embedding_calls(tree)
+    cost, unpriced = _cost(tree, [*counted, *embedded])
+    ordered = [root, *(span for span in tree.spans if span is not root)]
+    start = tree.spans[0].start_unix_nano
+    embedding_tokens = [usage.input_tokens or usage.total_tokens or 0 for span in embedded if (usage := understood(span).usage)]
+    return TraceSummary(
+        trace_id=root.trace_id,
+        root_name=root.name,
+        root_missing=tree.root_missing,
+        services=_distinct(understood(span).service for span in tree.spans),
+        session_id=_first(understood(span).session_id for span in ordered),
+        user_id=_first(understood(span).user_id for span in ordered),
+        tags=_distinct(tag for span in ordered for tag in understood(span).tags),
+        start_unix_nano=start,
+        duration_ns=max(0, max(span.end_unix_nano for span in tree.spans) - start),
+        span_count=len(ended),
+        error_count=sum(understood(span).status is StatusCode.ERROR for span in ended),
+        status=understood(root).status,
+        usage=add_usage(usage for span in counted if (usage := understood(span).usage)),
+        embedding_tokens=sum(embedding_tokens) if embedding_tokens else None,
+        cost_usd=cost,
+        input_preview=_borrowed_preview(tree, root, _input_text, first=True),
+        output_preview=_borrowed_preview(tree, root, _output_text, first=False),
+        environment=_first(understood(span).environment for span in ordered),
+        models=_distinct(understood(span).model for span in tree.spans if understood(span).kind is SpanKind.LLM),
+        root_kind=understood(root).kind,
+        root_span_id=root.span_id,
+        unpriced=unpriced,
+        state="running" if len(ended) < len(tree.spans) else "ended",
+    )
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((value for value in values if value), None)
+
+
+# ---- Previews ----
+
+
+def _borrowed_preview(tree: Tree, root: Span, text: Callable[[Normalised], str | None], *, first: bool) -> str | None:
+    own = text(understood(root))
+    if own is None:
+        lender = _lender(tree, root, lambda n: text(n) is not None, first=first)
+        own = text(understood(lender)) if lender else None
+    return own
+
+
+def _input_text(n: Normalised) -> str | None:
+    if n.input_messages:
+        asked = [message for message in n.input_messages if message.role == "user" and message.content]
+        return _preview(asked[-1].content if asked else n.input_messages[-1].content)
+    return _preview(n.query if n.query is not None else n.input)
+
+
+def _output_text(n: Normalised) -> str | None:
+    return _preview(_said(n.output_messages) or n.output)
+
+
+def _said(messages: Sequence[Message]) -> str | None:
+    return next((message.content for message in messages if message.content), None)
+
+
+_TELLING_KEYS = ("question", "query", "input", "prompt", "text", "content", "answer", "output", "result", "response")
+
+
+def _preview(value: Json) -> str | None:
+    """The start of a value as one would say it: the question out of {"question": …}, JSON otherwise."""
+    if value is None or value == "" or value == {} or value == []:
+        return None
+    if isinstance(value, Mapping):
+        telling = [inner for key in _TELLING_KEYS if isinstance(inner := value.get(key), str) and inner]
+        value = telling[0] if telling else value
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
+
+
+# ---- Borrowing ----
+
+
+def borrow(spans: Sequence[Span]) -> Sequence[Span]:
+    """The same spans in the same order, where top spans without input or output take the first input and the last output from below them;
+    what was borrowed is named in `derived`."""
+    tree = Tree(spans)
+    filled = {id(top): _filled(tree, top) for top in tree.tops if top.span_id in tree.children}
+    return [filled.get(id(span), span) for span in spans]
+
+
+def _filled(tree: Tree, top: Span) -> Span:
+    n = top.normalised
+    if n is None or (_has_input(n) and _has_output(n)):
+        return top
+    if not _has_input(n) and (lender := _lender(tree, top, _has_input, first=True)):
+        given = understood(lender)
+        n = replace(n, input=_whole_input(given), derived=[*n.derived, "input"])
+    if not _has_output(n) and (lender := _lender(tree, top, _has_output, first=False)):
+        given = understood(lender)
+        n = replace(n, output=_said(given.output_messages) or given.output, derived=[*n.derived, "output"])
+    return replace(top, normalised=n)
+
+
+def _has_input(n: Normalised) -> bool:
+    return _whole_input(n) is not None
+
+
+def _has_output(n: Normalised) -> bool:
+    return n.output is not None or _said(n.output_messages) is not None
+
+
+def _whole_input(n: Normalised) -> Json:
+    if n.input is not None:
+        return n.input
+    asked = [message.content for message in n.input_messages if message.role == "user" and message.content]
+    return asked[-1] if asked else n.query
+
+
+def _lender(tree: Tree, top: Span, has: Callable[[Normalised], bool], *, first: bool) -> Span | None:
+    """The first span below with a property; for the last, the direct children are asked before those further down."""
+    below = [span for span in tree.walk(tree.children.get(top.span_id, ())) if has(understood(span))]
+    if first or not below:
+        return below[0] if below else None
+    direct = [span for span in below if tree.parent.get(span.span_id) == top.span_id]
+    return max(direct or below, key=lambda span: (span.end_unix_nano, span.start_unix_nano))
