@@ -259,9 +259,13 @@ class CollectorClient:
         """Derive every stored span's fields again; returns the spans changed."""
         return self._json("POST", "/api/v1/renormalise", json={}, timeout_s=None)["changed"]
 
-    def backup(self, path: str) -> int:
-        """Have the collector write a consistent copy of its database to `path` on its own machine; returns its bytes."""
-        return self._json("POST", "/api/v1/backup", json={"path": path}, timeout_s=None)["bytes"]
+    def backup(self, path: str | Path) -> int:
+        """Write a consistent copy of the running collector's database to a new file here; returns its bytes."""
+        with self._stream("POST", "/api/v1/backup", content=b"{}", headers={"content-type": "application/json"}) as answer:
+            with Path(path).open("xb") as out:
+                for part in answer.iter_bytes():
+                    out.write(part)
+                return out.tell()
 
     # ---- Saved views and dialect rules ----
 
@@ -336,7 +340,7 @@ def _refusal(answer: httpx.Response) -> RightPassageError:
     detail = str(
         problem.get("detail") or problem.get("message") or f"{answer.request.method} {answer.request.url.path}: {answer.status_code}"
     )
-    name = str(problem.get("type", "")).rpartition("/")[2]
+    name = str(problem.get("type", "")).rpartition(":")[2]
     match name:
         case "trace-not-found":
             return TraceNotFound(str(problem.get("trace_id", "")))
