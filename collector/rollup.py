@@ -119,6 +119,11 @@ def embedding_calls(tree: Tree) -> list[Span]:
     return _once(tree.lowest(lambda span: understood(span).kind is SpanKind.EMBEDDING and understood(span).usage is not None))
 
 
+def priced_calls(tree: Tree) -> list[Span]:
+    """The spans whose cost counts, each call once."""
+    return _once(tree.lowest(lambda span: understood(span).cost_usd is not None and not understood(span).repeats_usage))
+
+
 def _once(spans: Sequence[Span]) -> list[Span]:
     """One span per response id."""
     seen: set[str] = set()
@@ -148,8 +153,7 @@ _USAGE_FIELDS = tuple(field.name for field in fields(Usage))
 
 def _cost(tree: Tree, counted: Sequence[Span]) -> tuple[float | None, bool]:
     """US dollars, and whether a counted call has no price: then the sum is a lower bound."""
-    priced = _once(tree.lowest(lambda span: understood(span).cost_usd is not None and not understood(span).repeats_usage))
-    costs = [cost for span in priced if (cost := understood(span).cost_usd) is not None]
+    costs = [cost for span in priced_calls(tree) if (cost := understood(span).cost_usd) is not None]
     covered = {span.span_id for span in tree.spans if understood(span).cost_usd is not None}
     unpriced = any(
         span.span_id not in covered and not any(above in covered for above in tree.ancestors(span))
@@ -198,6 +202,30 @@ def summarise(spans: Sequence[Span]) -> TraceSummary:
         unpriced=unpriced,
         state="running" if len(ended) < len(tree.spans) else "ended",
     )
+
+
+def condense(span: Span) -> Span:
+    """The span with only what `summarise` asks for, in a few hundred bytes: for traces that are waiting for their root."""
+    n = understood(span)
+    told = Normalised(
+        kind=n.kind,
+        status=n.status,
+        model=n.model,
+        input=_input_text(n),
+        output=_output_text(n),
+        usage=n.usage,
+        repeats_usage=n.repeats_usage,
+        response_id=n.response_id,
+        cost_usd=n.cost_usd,
+        cost_source=n.cost_source,
+        session_id=n.session_id,
+        user_id=n.user_id,
+        tags=n.tags,
+        service=n.service,
+        environment=n.environment,
+    )
+    running = {SPAN_STATE: "running"} if is_running(span) else {}
+    return replace(span, attributes=running, events=(), links=(), normalised=told, scores=())
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
