@@ -17,10 +17,11 @@ ABOUT = "**Right Passage** shows whether your RAG app retrieved the right passag
 
 # `.stMainBlockContainer` and the header have no theme option of their own; everything else is themed in theme.py.
 STYLE = """<style>
-.stMainBlockContainer{padding:3.35rem 1.1rem .6rem;max-width:none}
+.stMainBlockContainer{padding:3.9rem 1.1rem .6rem;max-width:none}
 .stMainBlockContainer [data-testid=stVerticalBlock]{gap:.5rem}
-[data-testid=stHeaderLogo],[data-testid=stLogo]{height:1.5rem}
 [data-testid=stElementContainer]:has(>.stHtml style){display:none}
+[data-testid=stLogoLink]{display:flex;align-items:center;gap:.55rem;color:inherit}
+[data-testid=stLogoLink]::after{content:"Right Passage";font-weight:650;letter-spacing:-.01em}
 </style>"""
 
 warm: set[str] = set()

@@ -16,5 +16,6 @@ from viewer import assets
 def declare(name: str) -> ComponentRenderer:
     """The component whose module is `components/<name>/<name>.js`; call once, at module level."""
     module = assets.url(f"components/{name}/{name}.js")
-    stub = f'export default (await import(new URL("{module}", location.origin).href)).default;'
+    # Two lines: Streamlit takes a single line for the path of a packaged file.
+    stub = f'const module = await import(new URL("{module}", location.origin).href);\nexport default module.default;\n'
     return v2.component(f"rightpassage_{name}", js=stub, html='<div class="mount"></div>')
