@@ -149,6 +149,10 @@ class CollectorClient:
         """Delete the matching traces whole."""
         return from_json(Pruned, self._json("DELETE", "/api/v1/traces", params={"filter": filter}))
 
+    def delete_all(self) -> Pruned:
+        """Delete every trace."""
+        return from_json(Pruned, self._json("DELETE", "/api/v1/traces", params={"all": "true"}, timeout_s=None))
+
     def delete_trace(self, trace_id: str) -> Pruned:
         """Delete one trace whole."""
         return from_json(Pruned, self._json("DELETE", f"/api/v1/traces/{quote(trace_id, safe='')}"))
@@ -261,11 +265,11 @@ class CollectorClient:
 
     def backup(self, path: str | Path) -> int:
         """Write a consistent copy of the running collector's database to a new file here; returns its bytes."""
-        with self._stream("POST", "/api/v1/backup", content=b"{}", headers={"content-type": "application/json"}) as answer:
-            with Path(path).open("xb") as out:
-                for part in answer.iter_bytes():
-                    out.write(part)
-                return out.tell()
+        json_body = {"content": b"{}", "headers": {"content-type": "application/json"}}
+        with self._stream("POST", "/api/v1/backup", **json_body) as answer, Path(path).open("xb") as out:
+            for part in answer.iter_bytes():
+                out.write(part)
+            return out.tell()
 
     # ---- Saved views and dialect rules ----
 

@@ -180,7 +180,7 @@ def _message(message: Message) -> JsonObject:
 
 def _message_from(value: Mapping[str, Any]) -> Message:
     calls = tuple(_built(ToolCall, call) for call in value.get("tool_calls") or ())
-    return _built(Message, {**value, "tool_calls": calls})
+    return _built(Message, {**value, "tool_calls": calls, "media": tuple(value.get("media") or ())})
 
 
 def _score(score: Score) -> JsonObject:
@@ -278,6 +278,7 @@ _PLAIN = (  # fields of Normalised that are JSON already
     "unmapped",
     "sources",
 )
+_LISTS = frozenset({"finish_reasons", "texts", "tools_offered", "tags", "derived", "unmapped"})  # tuples in the model
 _SHAPED: dict[str, tuple[Callable[[Any], JsonObject], Callable[[Mapping[str, Any]], Any]]] = {  # one object
     "error": (_present, lambda value: _built(SpanError, value)),
     "usage": (_usage, lambda value: _built(Usage, value)),
@@ -351,7 +352,7 @@ def _received(span: Span, known: Normalised) -> JsonObject:
 
 def span_from_json(value: Mapping[str, Any]) -> Span:
     """The span that `span_json` wrote (its scores all in `Span.scores`)."""
-    known: JsonObject = {name: value[name] for name in _PLAIN if name in value}
+    known: JsonObject = {name: tuple(value[name]) if name in _LISTS else value[name] for name in _PLAIN if name in value}
     known |= {name: read(value[name]) for name, (_, read) in _SHAPED.items() if name in value}
     known |= {name: tuple(read(item) for item in value[name]) for name, (_, read) in _LISTED.items() if name in value}
     status = StatusCode(value.get("status", "unset"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
@@ -30,6 +31,7 @@ class Parts:
     catalog: Catalog
     ingest: Accepts
     tail: Tail
+    closing: asyncio.Event  # set when the collector stops: live streams end then
     folder: str | None = None  # where large temporary files go: beside the database; None: the system's place
     about: Mapping[str, Json] = field(default_factory=dict)  # what /healthz tells beside its status
     counters: Callable[[], Mapping[str, float]] = dict  # what /metrics counts
