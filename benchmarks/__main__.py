@@ -1,6 +1,7 @@
 """Run the benchmarks one after the other, each printing one table: `python -m benchmarks [--soak] [NAME…]`.
 
-A benchmark is a module of this folder with a docstring (its first line is the title) and a `main(argv)`; those with `SOAK = True` run only with --soak.
+A benchmark is a module of this folder with a docstring (its first line is the title) and a `main(argv)`.
+Those with `SOAK = True` run only with --soak.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ HERE = Path(__file__).parent
 
 def names() -> list[str]:
     """The benchmarks of this folder."""
-    return sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_") and "def main(" in path.read_text(encoding="utf-8"))
+    return sorted(
+        path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_") and "def main(" in path.read_text(encoding="utf-8")
+    )
 
 
 def main() -> int:
