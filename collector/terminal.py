@@ -34,7 +34,6 @@ STATUS_STYLES: Mapping[StatusCode, tuple[str, str]] = {
     StatusCode.ERROR: ("error", "red"),
     StatusCode.UNSET: ("–", "bright_black"),
 }
-DEEPEST_INDENT = 24  # levels drawn with guides; a deeper span shows its depth as a number
 MOST_PASSAGES = 5  # per retriever, unless everything is asked for
 
 _CONTROLS: Mapping[int, int] = {
@@ -72,6 +71,11 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.1f}{unit}" if number < 10 * size else f"{number // size}{unit}"
     return str(number)
+
+
+def several(number: int, noun: str) -> str:
+    """`1 span`, `8 spans`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def money(usd: float) -> str:
@@ -128,8 +132,8 @@ def _print_header(console: Console, summary: TraceSummary) -> None:
     facts.append(word if summary.state == "ended" else "running", style=style if summary.state == "ended" else "yellow")
     for text in (
         duration(summary.duration_ns),
-        f"{summary.span_count} spans",
-        f"{summary.error_count} errors" if summary.error_count else "",
+        several(summary.span_count, "span"),
+        several(summary.error_count, "error") if summary.error_count else "",
         f"{tokens(summary.usage.input_tokens, summary.usage.output_tokens)} tokens" if summary.usage.input_tokens is not None else "",
         ("≥ " if summary.unpriced else "") + money(summary.cost_usd) if summary.cost_usd is not None else "",
         ", ".join(clean(name) for name in summary.services),
@@ -148,34 +152,36 @@ def _print_header(console: Console, summary: TraceSummary) -> None:
 
 def _tree_lines(trace: Trace, width: int, everything: bool) -> Iterator[Text]:
     """One line per span (guides, sign, name, bar, duration, tokens, cost), under it its error and its passages."""
-    wide = width >= 120
-    bar_width, token_width, cost_width = (min(48, width // 4), 12, 9) if wide else (12, 10, 0)
-    name_width = max(16, width - bar_width - 10 - token_width - cost_width - 2)
+    token_width, cost_width = (12, 9) if width >= 120 else (10, 0)
+    elastic = max(30, width - 10 - token_width - cost_width - 1)  # names and bars share it
+    most_for_names = max(18, elastic * 3 // 5)
+    lines = list(_preorder(trace.spans, deepest=max(2, (most_for_names - 16) // 2)))
+    longest = max((cell_len(guides) + cell_len(_label(span)) + 3 for span, guides, _ in lines), default=0)
+    name_width = min(most_for_names, longest)
+    bar_width = min(elastic - name_width, 80)
     begin, end = _extent(trace.spans)
-    for span, guides, below in _preorder(trace.spans):
+    for span, guides, below in lines:
         known = span.normalised
-        kind = known.kind if known else SpanKind.UNKNOWN
-        status = known.status if known else span.status
-        sign, colour = KIND_STYLES[kind]
-        line = Text(guides, style="bright_black")
-        line.append(f"{sign} ", style=colour)
-        room = name_width - cell_len(guides) - 2
-        name = _cut(clean(span.name), room)
-        line.append(name, style="red" if status is StatusCode.ERROR else "default")
-        room -= cell_len(name)
-        if known and known.model and room > 8:
-            model = _cut(f"  {clean(known.model)}", room)
-            line.append(model, style="bright_black")
-            room -= cell_len(model)
-        line.append(" " * max(0, room + 1))
-        line.append(_bar(span, begin, end, bar_width), style="red" if status is StatusCode.ERROR else colour)
+        sign, colour = KIND_STYLES[known.kind if known else SpanKind.UNKNOWN]
+        failed = (known.status if known else span.status) is StatusCode.ERROR
+        line = Text(guides, style="bright_black").append(f"{sign} ", style=colour)
+        name = clean(span.name)
+        line.append(label := _cut(_label(span), name_width - line.cell_len - 1), style="bright_black")
+        line.stylize("red" if failed else "default", len(line) - len(label), min(len(line), len(line) - len(label) + len(name)))
+        line.append(" " * max(1, name_width - line.cell_len))
+        line.append(_bar(span, begin, end, bar_width), style="red" if failed else colour)
         line.append(f"{duration(span.duration_ns) if span.end_unix_nano else 'running':>10}")
-        usage = known.usage if known else None
+        usage, cost = (known.usage, known.cost_usd) if known else (None, None)
         line.append(f"{tokens(usage.input_tokens, usage.output_tokens) if usage else '':>{token_width}}", style="bright_black")
-        if cost_width:
-            line.append(f"{money(known.cost_usd) if known and known.cost_usd is not None else '':>{cost_width}}", style="bright_black")
+        line.append(f"{money(cost) if cost is not None and cost_width else '':>{cost_width}}", style="bright_black")
+        line.rstrip()
         yield line
         yield from _details(span, below, width, everything)
+
+
+def _label(span: Span) -> str:
+    model = span.normalised.model if span.normalised else None
+    return clean(span.name) + (f"  {clean(model)}" if model else "")
 
 
 def _details(span: Span, guides: str, width: int, everything: bool) -> Iterator[Text]:
@@ -228,8 +234,10 @@ def _extent(spans: Sequence[Span]) -> tuple[int, int]:
     return begin, max((span.end_unix_nano or span.start_unix_nano for span in spans), default=begin)
 
 
-def _preorder(spans: Sequence[Span]) -> Iterator[tuple[Span, str, str]]:
-    """(span, guides of its line, guides of the lines below it), without recursion; a cycle is entered at its earliest span."""
+def _preorder(spans: Sequence[Span], deepest: int) -> Iterator[tuple[Span, str, str]]:
+    """(span, guides of its line, guides of the lines below it), without recursion; a cycle is entered at its earliest span.
+
+    Beyond `deepest` levels a span is drawn at that depth with its own as a number."""
     ids = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
     for span in sorted(spans, key=lambda span: span.start_unix_nano):
@@ -248,7 +256,7 @@ def _preorder(spans: Sequence[Span]) -> Iterator[tuple[Span, str, str]]:
             yield span, own, inherited + ("│ " if below else "  ")
             for place in range(len(below) - 1, -1, -1):
                 last = place == len(below) - 1
-                if depth < DEEPEST_INDENT:
+                if depth < deepest:
                     stack.append((below[place], inherited + ("└ " if last else "├ "), inherited + ("  " if last else "│ "), depth + 1))
                 else:
                     stack.append((below[place], f"{inherited}{depth + 1} ", inherited, depth + 1))
@@ -303,9 +311,11 @@ def _dot(summary: TraceSummary) -> Text:
 def tail_line(summary: TraceSummary, width: int) -> Text:
     """One line for a trace that arrived or changed."""
     line = Text(when(summary.start_unix_nano).rjust(8) + " ", style="bright_black").append_text(_dot(summary))
-    figures = (
-        f"{summary.span_count:>5} spans {duration(summary.duration_ns):>9}  {summary.trace_id if width >= 150 else summary.trace_id[:12]}"
-    )
+    trace_id = summary.trace_id if width >= 150 else summary.trace_id[:12]
+    figures = f"{several(summary.span_count, 'span'):>9} {duration(summary.duration_ns):>9}  {trace_id}"
     room = max(10, width - line.cell_len - cell_len(figures) - 2)
-    line.append(" " + _padded(clean(summary.input_preview or summary.root_name or "(no root span yet)"), room), style="default")
+    question_width = room if width < 110 else room * 2 // 5
+    line.append(" " + _padded(clean(summary.input_preview or summary.root_name or "(no root span yet)"), question_width), style="default")
+    if question_width < room:
+        line.append(" " + _padded(clean(summary.output_preview or ""), room - question_width - 1), style="bright_black")
     return line.append(" " + figures, style="bright_black")
