@@ -1,3 +1,22 @@
+"""The Ask page: the bot's chat. The browser talks to the bot's own HTTP API through the viewer (`/bot/…`); Streamlit only mounts the page."""
+
+from __future__ import annotations
+
 import streamlit as st
+
+from viewer.component import declare
+from viewer.settings import load
+
+CHAT = declare("chat")
+
+SUGGESTIONS = (
+    "How do I trace a retriever?",
+    "Where does the collector keep its data, and how do I limit it?",
+    "How do I find slow retrievers in the list?",
+    "How can I redact secrets before they leave my process?",
+)
+
+
 def page() -> None:
-    st.text("ask")
+    configured = bool(load().bot)
+    CHAT(key="ask", data={"bot": "/bot", "configured": configured, "suggestions": SUGGESTIONS, "query": dict(st.query_params)})
