@@ -109,7 +109,7 @@ class Guard:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self.hosts.allows(host):
-            detail = f"the Host {host!r} is not one of {', '.join(sorted(self.hosts.names))}; add it with --allowed-host"
+            detail = f"the Host {host!r} is not one of {', '.join(sorted(self.hosts.names))}; add it with --allow-host"
             return _refuse(scope, headers, 421, "foreign-host", "This collector is not known by that name", detail)
         if origin is not None and scope["method"] not in SAFE_METHODS and not self.hosts.allows(urlsplit(origin).netloc):
             detail = f"the page at {origin!r} may not change anything here"
