@@ -1,0 +1,279 @@
+"""The pipeline behind every span: a queue bounded by bytes, a thread that finishes and encodes, and the sender.
+
+The caller appends a reference and is done. The encoder thread turns spans into compressed batches, cut by bytes and by count; a span
+that cannot be encoded is counted and costs nobody else. Both threads start with the first span, so that a process may be forked
+before; a forked child starts its own and leaves what was queued to its parent.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gzip
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from tracer import encoding
+from tracer.finish import Finished
+from tracer.lightspan import Span
+from tracer.safety import report, safely
+from tracer.sender import PROTOBUF, Counters, Delivery, Sender
+from tracer.spool import Parcel, Spool
+from tracer.transport import Endpoint, Transport
+
+Item = Span | ReadableSpan | Finished
+Prepare = Callable[[Item, bool | None], Finished | None]
+"""Finishes an item for a collector that is ours (True), another's (False) or not known yet (None)."""
+
+_OVERHEAD = 1500  # bytes a queued span weighs beside its texts
+_HURRY_BYTES = 2 * 1024 * 1024  # the encoder does not wait for more than this
+_HURRY_SPANS = 512
+_ANNOUNCED_AFTER = 0.25  # seconds a span must have been running; shorter ones are never announced
+_OPEN_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be kept where, in bytes; `value` counts characters of one captured value."""
+
+    value: int = 5 * 1024 * 1024
+    queue: int = 128 * 1024 * 1024  # spans not encoded yet: a burst
+    memory: int = 16 * 1024 * 1024  # encoded batches that wait for the network
+    spool: int = 256 * 1024 * 1024
+    batch: int = 4 * 1024 * 1024  # one request before compression
+    batch_spans: int = 512
+
+
+@dataclass(slots=True)
+class _Batch:
+    groups: dict[tuple[int, int], encoding.Group]
+    size: int = 0
+    spans: int = 0
+
+
+class Pipeline:
+    """Queue, encoder thread and sender of one configured tracer. `put` may be called from any thread and never waits."""
+
+    def __init__(
+        self, endpoint: Endpoint, prepare: Prepare, *, spool: Spool | None, limits: Limits, delay: float = 0.5, announce: bool = True
+    ) -> None:
+        self._prepare = prepare
+        self._limits = limits
+        self._delay = delay
+        self._announce = announce
+        self._counters = Counters()
+        self.ours: bool | None = None  # whether a Right Passage collector answers
+        self._sender = Sender(Transport(endpoint), spool, self._counters, memory_bytes=limits.memory, on_answer=self._answered)
+        self._reset()
+        _on_fork(self)
+        atexit.register(_at_exit, weakref.ref(self))
+
+    def _reset(self) -> None:
+        self._queue: deque[tuple[Item, int]] = deque()
+        self._lock = threading.Lock()
+        self._size = 0
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._idle = threading.Condition()
+        self._busy = False
+        self._open: dict[int, Span] = {}
+        self._announced: set[int] = set()
+        self.announcing = False
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    def forked(self) -> None:
+        """In a child process: an empty pipeline; the parent sends what was queued."""
+        self._counters.forked()
+        self._sender.forked()
+        self._reset()
+        self.announcing = self._announce and self.ours is True
+
+    # ---- On the caller's thread ----
+
+    def put(self, item: Item, size: int) -> None:
+        """Queues a span of about `size` bytes; refused and counted when the queue is full."""
+        size += _OVERHEAD
+        with self._lock:
+            full = self._size + size > self._limits.queue
+            if not full:
+                self._size += size
+                self._queue.append((item, size))
+        if full or self._stopped:
+            self._counters.add(dropped=1)
+            report("queue full", "the span queue is full (%d bytes): spans are dropped", self._limits.queue)
+            return
+        if not self._wake.is_set():
+            self._wake.set()
+            self._start()
+        if self._size > _HURRY_BYTES or len(self._queue) > _HURRY_SPANS:
+            if not self._hurry.is_set():
+                self._hurry.set()
+
+    def opened(self, span: Span) -> None:
+        """Notes a span that started, to be announced when it runs long. Only called while `announcing`."""
+        if len(self._open) < _OPEN_LIMIT:
+            self._open[span.span_id] = span
+            if not self._wake.is_set():
+                self._wake.set()
+
+    def closed(self, span: Span) -> None:
+        self._open.pop(span.span_id, None)
+
+    def flush(self, timeout: float) -> Delivery:
+        """Encodes and sends what was put before; returns the counters after at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        if self._queue or self._busy:
+            self._start()
+            with self._idle:
+                self._wake.set()
+                self._hurry.set()
+                while (self._queue or self._busy) and (left := deadline - time.monotonic()) > 0 and self._thread is not None:
+                    self._idle.wait(min(left, 0.5))
+        self._sender.flush(deadline)
+        return self.delivery()
+
+    def delivery(self) -> Delivery:
+        """The counters now."""
+        return Delivery(**self._counters.totals(), spooled=self._sender.spooled, queued=len(self._queue) + self._sender.queued)
+
+    def stop(self, timeout: float) -> None:
+        """Sends what there is within `timeout`, saves the rest to the spool, and says what was lost."""
+        if self._stopped:
+            return
+        self.flush(timeout)
+        self._stopped = True
+        self._wake.set()
+        self._hurry.set()
+        self._sender.stop()
+        left = len(self._queue)
+        if left:
+            self._counters.add(dropped=left)
+            report("exit", "%d spans were lost at exit: they could not be encoded in time", left)
+
+    def retire(self) -> None:
+        """Sends what is queued in the background and takes no more: another pipeline, or none, has taken over."""
+        self.announcing = False
+        self._open.clear()
+        self._wake.set()
+        self._hurry.set()
+
+    def post(self, path: str, body: bytes) -> None:
+        """Posts a small JSON document to the collector, with the same retries and the same spool."""
+        self._sender.offer(Parcel(path, "application/json", body, 0, gzipped=False))
+
+    # ---- The encoder thread ----
+
+    def _start(self) -> None:
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="tracer-encoder", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._wake.wait()
+            self._hurry.wait(_ANNOUNCED_AFTER if self._open else self._delay)
+            self._wake.clear()
+            self._hurry.clear()
+            self._busy = True
+            try:
+                with safely:
+                    self._drain()
+                with safely:
+                    self._announce_open()
+            finally:
+                self._busy = False
+                with self._idle:
+                    self._idle.notify_all()
+
+    def _drain(self) -> None:
+        batch = _Batch({})
+        while self._queue:
+            item, size = self._queue.popleft()
+            with self._lock:
+                self._size -= size
+            written = False
+            with safely:
+                written = self._encode(item, batch)
+            if not written:
+                self._counters.add(dropped=1)
+            if batch.size > self._limits.batch or batch.spans >= self._limits.batch_spans:
+                self._ship(batch)
+                batch = _Batch({})
+        if batch.spans:
+            self._ship(batch)
+
+    def _encode(self, item: Item, batch: _Batch) -> bool:
+        finished = self._prepare(item, self.ours)
+        if finished is None:
+            return False
+        self._add(finished, batch)
+        return True
+
+    def _add(self, finished: Finished, batch: _Batch) -> None:
+        written = encoding.span(finished)
+        if batch.spans and batch.size + len(written) > self._limits.batch:
+            self._ship(batch)
+            batch.groups, batch.size, batch.spans = {}, 0, 0
+        key = (id(finished.resource), id(finished.scope))
+        group = batch.groups.get(key)
+        if group is None:
+            group = batch.groups[key] = encoding.Group(finished.resource, finished.scope, [])
+        group.spans.append(written)
+        batch.size += len(written)
+        batch.spans += 1
+
+    def _ship(self, batch: _Batch, *, announcement: bool = False) -> None:
+        body = gzip.compress(encoding.request(batch.groups.values()), 1)
+        self._sender.offer(Parcel("", PROTOBUF, body, 0 if announcement else batch.spans, fleeting=announcement))
+
+    def _announce_open(self) -> None:
+        """Announces the spans that have been running for a while and were not announced yet."""
+        if not self.announcing:
+            return
+        now, batch = time.time_ns(), _Batch({})
+        running = list(self._open.values())
+        for span in running:
+            if span.span_id not in self._announced and now - span.start_time > _ANNOUNCED_AFTER * 1e9:
+                self._announced.add(span.span_id)
+                with safely:
+                    self._encode(span, batch)
+        if batch.spans:
+            self._ship(batch, announcement=True)
+        self._announced.intersection_update({span.span_id for span in running})
+        if self._open:
+            self._wake.set()
+
+    def _answered(self, ours: bool) -> None:
+        self.ours = ours
+        self.announcing = self._announce and ours
+
+
+def _on_fork(pipeline: Pipeline) -> None:
+    if hasattr(os, "register_at_fork"):
+        known = weakref.WeakMethod(pipeline.forked)
+
+        def after() -> None:
+            forked = known()
+            if forked is not None:
+                forked()
+
+        os.register_at_fork(after_in_child=after)
+
+
+EXIT_SECONDS = 5.0
+
+
+def _at_exit(pipeline: weakref.ref[Pipeline]) -> None:
+    known = pipeline()
+    if known is not None:
+        with safely:
+            known.stop(EXIT_SECONDS)

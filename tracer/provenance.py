@@ -1,0 +1,62 @@
+"""Which code and which settings made a trace: git commit and a digest of the configuration, as resource attributes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from tracer import conventions as names
+from tracer.capture import to_json
+
+_DEPTH = 12  # folders looked at above the working directory
+
+
+def described(service: str | None, environment: str | None, configuration: Mapping[str, object] | None) -> dict[str, str | bool]:
+    """The resource attributes of this process, beside those of OpenTelemetry."""
+    found: dict[str, str | bool | None] = {
+        names.SERVICE_NAME: service,
+        names.ENVIRONMENT: environment,
+        names.GIT_COMMIT: commit(Path.cwd()),
+        names.CONFIGURATION_DIGEST: digest(configuration) if configuration is not None else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def digest(configuration: Mapping[str, object]) -> str:
+    """A short digest of settings, the same for the same settings in any order."""
+    ordered = dict(sorted((str(name), value) for name, value in configuration.items()))
+    return hashlib.sha256(to_json(ordered)).hexdigest()[:16]
+
+
+def commit(folder: Path) -> str | None:
+    """The commit checked out in this folder, read from git's files: no process is started. None outside a work tree."""
+    for parent in [folder, *folder.parents][:_DEPTH]:
+        git = parent / ".git"
+        try:
+            if git.is_file():
+                git = (parent / git.read_text().partition("gitdir:")[2].strip()).resolve()
+            if git.is_dir():
+                return _head(git)
+        except (OSError, UnicodeDecodeError):
+            return None
+    return None
+
+
+def _head(git: Path) -> str | None:
+    head = (git / "HEAD").read_text().strip()
+    if not head.startswith("ref: "):
+        return head or None
+    reference = head[5:]
+    common = git / "commondir"
+    root = (git / common.read_text().strip()).resolve() if common.exists() else git
+    for place in (git, root):
+        if (place / reference).is_file():
+            return (place / reference).read_text().strip()
+    packed = root / "packed-refs"
+    if packed.is_file():
+        for line in packed.read_text().splitlines():
+            sha, _, name = line.partition(" ")
+            if name == reference:
+                return sha
+    return None

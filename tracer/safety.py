@@ -1,0 +1,88 @@
+"""Telemetry never raises into the program it watches.
+
+Everything of ours that runs on the caller's thread runs inside `safely` (a block) or `quiet` (a function): what goes wrong is logged
+once a minute per place and the program goes on without that piece of telemetry. This file holds the only broad excepts of the tracer.
+KeyboardInterrupt, SystemExit and the like belong to the program and pass.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("tracer")
+
+_QUIET_SECONDS = 60.0
+_reported: dict[str, float] = {}
+
+
+def report(place: str, message: str, *args: object, error: BaseException | None = None, level: int = logging.WARNING) -> None:
+    """Logs a line about `place`, at most once a minute for each place."""
+    now = time.monotonic()
+    if now - _reported.get(place, -_QUIET_SECONDS) < _QUIET_SECONDS:
+        return
+    if len(_reported) > 1000:
+        _reported.clear()
+    _reported[place] = now
+    log.log(level, message, *args, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+
+
+class _Safely:
+    """`with safely:` swallows and reports an Exception of the block. One shared instance: entering costs 0.1 µs."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if error is None:
+            return False
+        if not isinstance(error, Exception):
+            return False
+        place = "?"
+        while trace is not None:
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+            trace = trace.tb_next
+        report(place, "a piece of telemetry was lost: %s at %s", type(error).__name__, place, error=error)
+        return True
+
+
+safely = _Safely()
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, returning None instead of raising an Exception; for functions that return None or whose callers accept it."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with safely:
+            return function(*args, **kwargs)
+        return cast(R, None)
+
+    return call
+
+
+def chained(method: Callable[P, R]) -> Callable[P, R]:
+    """A setter that returns its object even when setting fails, so that calls can be chained."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with safely:
+            return method(*args, **kwargs)
+        return cast(R, args[0])
+
+    return call
+
+
+def attempt(function: Callable[..., R], *args: Any, default: R) -> R:
+    """What `function(*args)` returns, or `default` when it raises: for calls into objects we know nothing about."""
+    try:
+        return function(*args)
+    except Exception:
+        return default

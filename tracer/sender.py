@@ -1,0 +1,328 @@
+"""The sender: one thread that posts parcels, waits when it is told to, and puts on disk what cannot go now.
+
+Written rules. A refused connection, a timeout, 408, 429 and 5xx are tried again, after a back-off of 1, 2, 4 … 30 s or what Retry-After
+says, at most 30 s. Anything else that is not a success is final: 400 and 4xx drop the parcel, 413 halves it, and a single span that is
+too large is cut. While the collector is away parcels go to the spool; without a spool the newest `memory_bytes` stay in memory and the
+oldest go. Every span that goes is counted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+
+from tracer.conventions import COLLECTOR_HEADER
+from tracer.halving import halves, partial_success
+from tracer.safety import report, safely
+from tracer.spool import Parcel, Spool
+from tracer.transport import Answer, Transport
+
+_LONGEST_WAIT = 30.0
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+PROTOBUF = "application/x-protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where the spans of this process went. `spooled` and `queued` are now, the others since the start."""
+
+    sent: int = 0  # posted at least once
+    acked: int = 0  # the collector has them
+    spooled: int = 0  # waiting on disk
+    dropped: int = 0  # lost, for a reason that was logged
+    rejected: int = 0  # refused by the collector one by one (partial success)
+    queued: int = 0  # waiting in memory
+    replayed: int = 0  # of earlier processes, sent by this one
+
+
+class Counters:
+    """Running totals; one lock, a few adds a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals = dict.fromkeys(("sent", "acked", "dropped", "rejected", "replayed"), 0)
+
+    def add(self, **amounts: int) -> None:
+        with self._lock:
+            for name, amount in amounts.items():
+                self._totals[name] += amount
+
+    def totals(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._totals)
+
+    def forked(self) -> None:
+        self._lock = threading.Lock()
+        self._totals = dict.fromkeys(self._totals, 0)
+
+
+class Sender:
+    """Owns the connection, the memory of waiting parcels and the thread."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        spool: Spool | None,
+        counters: Counters,
+        *,
+        memory_bytes: int,
+        on_answer: Callable[[bool], None],
+    ) -> None:
+        self._transport = transport
+        self._spool = spool
+        self._counters = counters
+        self._memory_bytes = memory_bytes
+        self._on_answer = on_answer  # whether the collector is a Right Passage
+        self._reset()
+
+    def _reset(self) -> None:
+        self._condition = threading.Condition()
+        self._memory: deque[Parcel] = deque()
+        self._size = 0
+        self._sending = 0  # spans on their way
+        self._not_before = 0.0
+        self._failures = 0
+        self._urgent = False
+        self._attempts = 0  # posts that were answered or failed
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    def forked(self) -> None:
+        """In a child process: what waits is the parent's; the thread is gone."""
+        self._transport.forget()
+        if self._spool is not None:
+            self._spool.forked()
+        self._reset()
+
+    @property
+    def spooled(self) -> int:
+        return self._spool.mine if self._spool is not None else 0
+
+    @property
+    def queued(self) -> int:
+        with self._condition:
+            return sum(parcel.spans for parcel in self._memory if parcel.mine) + self._sending
+
+    def start(self) -> None:
+        """Starts the thread, once."""
+        with self._condition:
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(target=self._run, name="tracer-sender", daemon=True)
+                self._thread.start()
+
+    def offer(self, parcel: Parcel) -> None:
+        """Takes a parcel; called from the encoder's thread."""
+        self.start()
+        with self._condition:
+            away = time.monotonic() < self._not_before and not self._urgent
+            crowded = self._size + len(parcel.body) > self._memory_bytes
+            if not (self._spool is not None and (away or crowded)):
+                self._remember(parcel)
+                return
+        self._keep(parcel)
+
+    def flush(self, deadline: float) -> bool:
+        """Sends what waits, the spool of this process included; False when the deadline came first.
+
+        Returns early when the collector is away and everything is safe on disk.
+        """
+        self.start()
+        with self._condition:
+            attempts, self._urgent = self._attempts, True
+            self._condition.notify_all()
+            while True:
+                waiting = bool(self._memory) or self._sending > 0
+                tried = self._attempts > attempts and self._failures > 0
+                if not waiting and (self.spooled == 0 or tried):
+                    return True
+                left = deadline - time.monotonic()
+                if left <= 0 or self._thread is None:
+                    return False
+                self._condition.wait(min(left, 0.5))
+
+    def stop(self) -> None:
+        """Ends the thread and saves what is left in memory: to the spool, or it is dropped and counted."""
+        with self._condition:
+            self._stopped = True
+            left, self._memory, self._size = list(self._memory), deque(), 0
+            self._condition.notify_all()
+        for parcel in left:
+            self._keep(parcel)
+
+    # ---- The thread ----
+
+    def _run(self) -> None:
+        while not self._stopped:
+            with safely:
+                parcel = self._next()
+                if parcel is None:
+                    continue
+                try:
+                    self._deliver(parcel)
+                finally:
+                    with self._condition:
+                        self._sending = 0
+                        self._condition.notify_all()
+        self._transport.close()
+
+    def _next(self) -> Parcel | None:
+        """The next parcel to try, memory before disk; waits for one, or for the time to try."""
+        with self._condition:
+            wait = self._not_before - time.monotonic()
+            if wait > 0 and not self._urgent:
+                if self._memory and self._spool is not None:
+                    parcel = self._forget()
+                else:
+                    self._condition.wait(wait)
+                    return None
+            elif self._memory:
+                parcel = self._forget()
+                self._sending = parcel.spans if parcel.mine else 0
+                return parcel
+            else:
+                parcel = None
+        if parcel is not None:
+            self._keep(parcel)
+            return None
+        taken = self._spool.take() if self._spool is not None else None
+        with self._condition:
+            if taken is None:
+                self._urgent = False
+                self._condition.notify_all()
+                if not self._memory and not self._stopped:
+                    self._condition.wait(5.0 if self._spool is None else 30.0)
+        return taken
+
+    def _deliver(self, parcel: Parcel) -> None:
+        endpoint = self._transport.endpoint
+        url = endpoint.base + parcel.path if parcel.path else endpoint.url
+        if parcel.mine and parcel.file is None:
+            self._counters.add(sent=parcel.spans)
+        try:
+            answer = self._transport.post(url, parcel.headers, parcel.body)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            report("collector away", "no collector at %s (%s); %s", endpoint.url, error, self._plan(), level=logging.INFO)
+            self._again(parcel, None)
+            return
+        if answer.status in _RETRIED:
+            report("collector busy", "the collector at %s answers %d; %s", endpoint.url, answer.status, self._plan())
+            self._again(parcel, _retry_after(answer))
+            return
+        with self._condition:
+            self._failures, self._not_before = 0, 0.0
+            self._attempts += 1
+        if answer.status == 413 and not parcel.path:
+            self._divide(parcel)
+        elif 200 <= answer.status < 300:
+            self._acked(parcel, answer)
+        else:
+            report(f"refused {answer.status}", "the collector refused %d spans: %d %s", parcel.spans, answer.status, _line(answer.body))
+            self._counters.add(dropped=parcel.spans)
+            self._settle(parcel)
+
+    def _plan(self) -> str:
+        return "spans wait on disk" if self._spool is not None else "spans wait in memory"
+
+    def _acked(self, parcel: Parcel, answer: Answer) -> None:
+        self._on_answer(COLLECTOR_HEADER in answer.headers)
+        told = not parcel.path and answer.headers.get("content-type", "").startswith(PROTOBUF)
+        rejected, message = partial_success(answer.body) if told else (0, "")
+        if rejected:
+            report("rejected", "the collector rejected %d of %d spans: %s", rejected, parcel.spans, message)
+        if parcel.mine:
+            self._counters.add(acked=parcel.spans - rejected, rejected=rejected)
+        else:
+            self._counters.add(replayed=parcel.spans)
+        self._settle(parcel)
+
+    def _again(self, parcel: Parcel, retry_after: float | None) -> None:
+        with self._condition:
+            self._failures += 1
+            wait = min(2.0 ** (self._failures - 1), _LONGEST_WAIT) if retry_after is None else min(retry_after, _LONGEST_WAIT)
+            self._not_before = time.monotonic() + wait
+            self._attempts += 1
+            if self._spool is not None or not self._urgent:
+                self._urgent = False
+        if parcel.file is not None and self._spool is not None:
+            self._spool.back(parcel)
+        else:
+            self._keep(parcel, first=True)
+
+    def _divide(self, parcel: Parcel) -> None:
+        body = gzip.decompress(parcel.body) if parcel.gzipped else parcel.body
+        smaller_ones = halves(body)
+        if not smaller_ones:
+            report("too large", "a span of %d bytes is too large for the collector and was dropped", len(body))
+            self._counters.add(dropped=parcel.spans)
+        with self._condition:
+            for half, spans in reversed(smaller_ones):
+                smaller = replace(parcel, body=gzip.compress(half, 1), gzipped=True, spans=spans, file=None)
+                self._memory.appendleft(smaller)
+                self._size += len(smaller.body)
+        self._settle(parcel)
+
+    def _settle(self, parcel: Parcel) -> None:
+        if parcel.file is not None and self._spool is not None:
+            self._spool.done(parcel)
+
+    # ---- Where parcels wait ----
+
+    def _remember(self, parcel: Parcel, *, first: bool = False) -> None:
+        """Keeps a parcel in memory; the oldest go when there is too much. Under the condition."""
+        if first:
+            self._memory.appendleft(parcel)
+        else:
+            self._memory.append(parcel)
+        self._size += len(parcel.body)
+        while self._size > self._memory_bytes and len(self._memory) > 1:
+            self._lost(self._forget().spans, "memory is full")
+        self._condition.notify_all()
+
+    def _forget(self) -> Parcel:
+        parcel = self._memory.popleft()
+        self._size -= len(parcel.body)
+        return parcel
+
+    def _keep(self, parcel: Parcel, *, first: bool = False) -> None:
+        """To the spool, or to memory where there is none or the disk says no; dropped when the sender has stopped."""
+        if parcel.fleeting:
+            return
+        if self._spool is not None:
+            try:
+                gone = self._spool.write(parcel)
+            except OSError as error:
+                report("spool", "the spool cannot be written (%s)", error)
+            else:
+                if gone:
+                    self._lost(gone, "the spool is full")
+                return
+        with self._condition:
+            if self._stopped:
+                self._lost(parcel.spans, "the process ends and there is no spool")
+            else:
+                self._remember(parcel, first=first)
+
+    def _lost(self, spans: int, why: str) -> None:
+        self._counters.add(dropped=spans)
+        report(f"lost {why}", "%d spans were dropped: %s (dropped so far: %d)", spans, why, self._counters.totals()["dropped"])
+
+
+def _retry_after(answer: Answer) -> float | None:
+    given = answer.headers.get("retry-after", "").strip()
+    if given.isdigit():
+        return float(given)
+    try:
+        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _line(body: bytes) -> str:
+    return body[:200].decode("utf-8", "replace").replace("\n", " ")

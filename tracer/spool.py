@@ -1,0 +1,179 @@
+"""The spool: a folder where parcels wait while the collector is away, so that an outage or an exit loses nothing.
+
+One file is one parcel, named by time, process, number and spans, so that the oldest goes first and counting needs no reading. Files are
+private (0600), written aside and renamed. Any later process with the same endpoint sends them: it claims a file by renaming it, and a
+claim that is ten minutes old is taken over; the collector stores a re-sent span once. When the folder is full, the oldest parcels go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+_SUFFIX = ".parcel"
+_STALE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A body to post and the number of spans in it."""
+
+    path: str  # below the collector's base URL; "" is the traces path
+    content_type: str
+    body: bytes
+    spans: int
+    gzipped: bool = True
+    mine: bool = True  # made by this process
+    fleeting: bool = False  # worth nothing later: an announcement
+    file: Path | None = None  # where it waits, claimed
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Content-Type": self.content_type, **({"Content-Encoding": "gzip"} if self.gzipped else {})}
+
+
+def default_folder() -> Path:
+    """The user's state folder; nothing is created."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "rightpassage" / "spool"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "rightpassage" / "spool"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "rightpassage" / "spool"
+
+
+class Spool:
+    """Parcels of one endpoint on disk. Methods raise OSError when the disk says no; safe to call from several threads."""
+
+    def __init__(self, folder: Path, endpoint: str, limit_bytes: int) -> None:
+        self._folder = folder / hashlib.sha256(endpoint.encode()).hexdigest()[:12]
+        self._limit = limit_bytes
+        self._lock = threading.Lock()
+        self._number = 0
+        self._size: int | None = None  # known after the first look
+        self.mine = 0  # spans of this process that wait here
+
+    def forked(self) -> None:
+        """In a child process: what waits here is the parent's."""
+        self._lock = threading.Lock()
+        self.mine = 0
+        self._size = None
+
+    def write(self, parcel: Parcel) -> int:
+        """Keeps a parcel; returns how many spans of older ones had to go for it."""
+        header = orjson.dumps({"path": parcel.path, "content_type": parcel.content_type, "spans": parcel.spans, "gzipped": parcel.gzipped})
+        written = header + b"\n" + parcel.body
+        with self._lock:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            gone = self._make_room(len(written))
+            self._number += 1
+            name = f"{time.time_ns():020d}-{os.getpid()}-{self._number}-{parcel.spans}"
+            aside = self._folder / f"{name}.tmp"
+            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(written)
+                aside.rename(self._folder / f"{name}{_SUFFIX}")
+            except OSError:
+                aside.unlink(missing_ok=True)
+                raise
+            self._size = (self._size or 0) + len(written)
+            self.mine += parcel.spans
+        return gone
+
+    def take(self) -> Parcel | None:
+        """The oldest parcel, claimed for this process; `done` or `back` ends the claim."""
+        with self._lock:
+            for file in self._waiting():
+                claimed = file.with_name(f"{file.name}.{os.getpid()}")
+                try:
+                    file.rename(claimed)
+                    os.utime(claimed)
+                    header, _, body = claimed.read_bytes().partition(b"\n")
+                    fields = orjson.loads(header)
+                except (OSError, ValueError):
+                    self._forget(claimed)  # another process was faster, or the file is no parcel
+                    continue
+                return Parcel(
+                    path=fields["path"],
+                    content_type=fields["content_type"],
+                    body=body,
+                    spans=fields["spans"],
+                    gzipped=fields["gzipped"],
+                    mine=_process(file) == os.getpid(),
+                    file=claimed,
+                )
+        return None
+
+    def done(self, parcel: Parcel) -> None:
+        """The parcel was delivered, or never will be."""
+        with self._lock:
+            if parcel.file is not None:
+                self._forget(parcel.file)
+            if parcel.mine:
+                self.mine = max(0, self.mine - parcel.spans)
+
+    def back(self, parcel: Parcel) -> None:
+        """The parcel waits again, in its old place."""
+        with self._lock, contextlib.suppress(OSError):
+            if parcel.file is not None:
+                parcel.file.rename(parcel.file.with_name(parcel.file.name.rpartition(".")[0]))
+
+    def empty(self) -> bool:
+        with self._lock:
+            return not self._waiting()
+
+    def _waiting(self) -> list[Path]:
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return []
+        now = time.time()
+        for name in names:
+            if not name.endswith((_SUFFIX, ".tmp")):
+                self._take_over(self._folder / name, now)
+        return [self._folder / name for name in sorted(names) if name.endswith(_SUFFIX)]
+
+    def _take_over(self, claimed: Path, now: float) -> None:
+        with contextlib.suppress(OSError):
+            if now - claimed.stat().st_mtime > _STALE_SECONDS:
+                claimed.rename(claimed.with_name(claimed.name.rpartition(".")[0]))
+
+    def _make_room(self, size: int) -> int:
+        if self._size is None:
+            self._size = sum(file.stat().st_size for file in self._waiting())
+        gone = 0
+        if self._size + size > self._limit:
+            for file in self._waiting():
+                if self._size + size <= self._limit:
+                    break
+                gone += _spans(file)
+                if _process(file) == os.getpid():
+                    self.mine = max(0, self.mine - _spans(file))
+                self._forget(file)
+        return gone
+
+    def _forget(self, file: Path) -> None:
+        with contextlib.suppress(OSError):
+            size = file.stat().st_size
+            file.unlink()
+            self._size = max(0, (self._size or 0) - size)
+
+
+def _process(file: Path) -> int:
+    return _number(file.name.split("-")[1:2])
+
+
+def _spans(file: Path) -> int:
+    return _number([file.name.split("-")[-1].partition(".")[0]])
+
+
+def _number(texts: list[str]) -> int:
+    return int(texts[0]) if texts and texts[0].isdigit() else 0

@@ -1,0 +1,65 @@
+"""Threads keep the trace: an opt-in that carries the OpenTelemetry context into `threading.Thread` and `ThreadPoolExecutor`.
+
+Only the OpenTelemetry context travels; other context variables are the program's own business.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from opentelemetry.context import Context, attach, detach, get_current
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def carried(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, run in the context of now wherever it runs: `executor.submit(tracer.carried(work), …)`."""
+    context = get_current()
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        token = attach(context)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            detach(token)
+
+    return run
+
+
+def carry_into_threads() -> None:
+    """Patches thread start and pool submit, once."""
+    if getattr(threading.Thread.start, "_carries_context", False):
+        return
+    start, run, submit = threading.Thread.start, threading.Thread.run, ThreadPoolExecutor.submit
+
+    @functools.wraps(start)
+    def start_carrying(self: threading.Thread) -> None:
+        self.__dict__["_tracer_context"] = get_current()
+        start(self)
+
+    @functools.wraps(run)
+    def run_carrying(self: threading.Thread) -> None:
+        context: Context | None = self.__dict__.pop("_tracer_context", None)
+        if context is None or not context:
+            run(self)
+            return
+        token = attach(context)
+        try:
+            run(self)
+        finally:
+            detach(token)
+
+    @functools.wraps(submit)
+    def submit_carrying(self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return submit(self, carried(function) if get_current() else function, *args, **kwargs)
+
+    start_carrying.__dict__["_carries_context"] = True
+    threading.Thread.start = start_carrying
+    threading.Thread.run = run_carrying
+    ThreadPoolExecutor.submit = submit_carrying
