@@ -1,0 +1,34 @@
+"""The store: one protocol pair (`base`), one backend (`sqlite`), opened by path or URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from collector.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collector.store.sqlite import SqliteStore
+
+BACKENDS = ("sqlite",)
+
+
+def open_store(url_or_path: str | Path, *, read_only: bool = False) -> SqliteStore:
+    """The store at a path or URL (`sqlite:///relative.db`, `sqlite:////absolute.db`), created if it is not there.
+
+    The writing store holds a lock until it is closed (`StoreLocked` for the second one); `read_only` needs no lock and creates nothing.
+    A damaged file, one that is not ours or of a newer version raises `StoreUnreadable`, a folder that cannot be written `StoreUnavailable`.
+    """
+    from collector.store.sqlite import SqliteStore
+
+    return SqliteStore(_path(str(url_or_path)), read_only=read_only)
+
+
+def _path(given: str) -> Path:
+    scheme, separator, _ = given.partition("://")
+    if not separator:
+        return Path(given)
+    if scheme not in BACKENDS:
+        raise InvalidValue(f"no store for {scheme}://: give a path or {', '.join(f'{name}:///path' for name in BACKENDS)}")
+    return Path(unquote(urlsplit(given).path).removeprefix("/") or "rightpassage.db")

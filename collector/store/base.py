@@ -7,10 +7,10 @@ mutable. Everything that asks goes through these protocols, so a backend is one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from collector.filters import Filter
+from collector.filters import EVERYTHING, Filter
 from collector.model import (
     Batch,
     Json,
@@ -45,6 +45,14 @@ class SpanStore(Protocol):
         """Store a batch durably: when it returns, the data survives a kill and a power cut. Idempotent by (trace_id, span_id): the first
         ended span wins, an ended span replaces its running announcement. Scores and log records may come before their span.
         Raises `Overloaded` before anything is queued when the queue is full, `StoreUnavailable` when the medium refuses."""
+        ...
+
+    def write_group(self, batches: Sequence[Batch]) -> Sequence[Written]:
+        """Several batches in one durable commit, all or none; what each brought, in order. Of two that bring one span the first has it."""
+        ...
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called after every change, from the thread that made it: it must not block. Call what it returns to end it."""
         ...
 
     def trace(self, trace_id: str) -> Trace:
@@ -94,8 +102,9 @@ class SpanStore(Protocol):
         """Values of a field with their trace counts, most frequent first: facets and completion."""
         ...
 
-    def changes(self, cursor: int, limit: int = 100) -> tuple[Sequence[TraceSummary], int]:
-        """Traces touched since `cursor` (an opaque, growing number; 0 is the beginning, -1 means "from now") and the next cursor."""
+    def changes(self, cursor: int, limit: int = 100, filter: Filter = EVERYTHING) -> tuple[Sequence[TraceSummary], int]:
+        """Matching traces touched since `cursor` (an opaque, growing number; 0 is the beginning, -1 means "from now") and the next
+        cursor. The cursor moves past traces that do not match; it stands still when nothing was touched."""
         ...
 
     def spans(self, filter: Filter) -> Iterator[Trace]:

@@ -1,0 +1,132 @@
+"""The SQLite we talk to, and how a connection to our file is opened.
+
+One process must never hold two copies of SQLite on one file: closing a descriptor in one drops the POSIX locks of the other, a known way
+to corrupt a database. So there is one rule for everybody, sqlite-utils' own: `pysqlite3` where it is installed (SQLite 3.53, with the
+WAL-reset fix of 3.51.3), the standard library's otherwise. Everything here works with the features of SQLite 3.40.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from collector.errors import StoreLocked, StoreUnavailable, StoreUnreadable
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    try:
+        from pysqlite3 import dbapi2 as sqlite3
+    except ImportError:
+        import sqlite3
+
+__all__ = ["Connection", "connect", "explained", "lock_file", "prepare_file", "sqlite3", "sqlite_utils_database"]
+
+Connection = sqlite3.Connection
+BUSY_MS = 10_000
+WRITER_CACHE_KIB, READER_CACHE_KIB = 65_536, 8_192
+CHECKPOINT_PAGES = 8_192  # 32 MiB: a hot index leaf goes through the WAL many times before it is copied once
+
+# Result codes (primary) that mean "the medium refuses", not "we made a mistake".
+_REFUSED = {8: "read-only", 10: "input/output error", 13: "disk full", 14: "cannot open"}
+_DAMAGED = {11: "damaged", 26: "not a database"}
+
+
+def connect(path: Path, *, read_only: bool = False, query_only: bool = False, cache_kib: int = READER_CACHE_KIB) -> Connection:
+    """A connection in autocommit (we say BEGIN ourselves), usable from any thread, one at a time."""
+    mode = "ro" if read_only else "rw"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection.execute(f"PRAGMA cache_size=-{cache_kib}")
+    connection.execute("PRAGMA mmap_size=0")  # memory-mapped pages made a real corruption case worse
+    connection.execute("PRAGMA foreign_keys=OFF")
+    if read_only or query_only:
+        connection.execute("PRAGMA wal_autocheckpoint=0")  # only the writer checkpoints
+        connection.execute("PRAGMA query_only=1")
+    return connection
+
+
+def prepare_file(path: Path) -> None:
+    """Create the file and its folder for the owner alone; say in one line why not."""
+    wal = Path(f"{path}-wal")
+    if path.exists() and not path.stat().st_size and wal.exists() and wal.stat().st_size:
+        raise StoreUnreadable(f"{path} is empty but its write-ahead log is not: it was truncated; restore it from a backup or move it away")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"cannot write the database {path}: {error.strerror}") from error
+
+
+def lock_file(path: Path) -> IO[str]:
+    """Hold the database for this process until the returned file is closed; the kernel lets go when the process dies."""
+    lock = Path(f"{path}.lock")
+    try:
+        file = os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except OSError as error:
+        raise StoreUnavailable(f"cannot write beside the database {path}: {error.strerror}") from error
+    try:
+        _take(file)
+    except OSError as error:
+        holder = file.read().strip()
+        file.close()
+        raise StoreLocked(f"{path} is held by another collector{f' (process {holder})' if holder else ''}") from error
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(file: IO[str]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _take(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Generator[None]:
+    """SQLite's errors as ours: a refusing medium is `StoreUnavailable`, a damaged file `StoreUnreadable`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED:
+            raise StoreUnreadable(f"{path} is {_DAMAGED[code]}: {error}") from error
+        if code in _REFUSED:
+            raise StoreUnavailable(f"{path}: {_REFUSED[code]} ({error})", retry_after_s=5) from error
+        if code in {5, 6}:
+            raise StoreUnavailable(f"{path} is busy: {error}", retry_after_s=1) from error
+        raise
+
+
+def sqlite_utils_database(connection: Connection) -> Database:
+    """The connection as a sqlite-utils Database.
+
+    Imported here, not at the top, and with pandas hidden: sqlite-utils imports pandas where it is installed (Streamlit brings it),
+    which costs a collector 40 MB and 0.8 s for nothing.
+    """
+    if "sqlite_utils" not in sys.modules and "pandas" not in sys.modules:
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # how Python spells "not importable"
+        try:
+            pass
+        finally:
+            del sys.modules["pandas"]
+    from sqlite_utils import Database
+
+    return Database(connection)
+
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database

@@ -1,0 +1,565 @@
+"""Finding traces and spans: a stream of keys in the page's order, tried chunk by chunk until the page is full or the time is up.
+
+Keys come from the index of the order, or, where a facet or an index tells that few traces can match at all, from that short list, sorted.
+So a query costs about the square root of the table: a common value is met soon on the walk, a rare one is gathered at once. What neither
+finds soon (a payload condition that nothing matches) ends after its time budget and says how far back it looked.
+
+A cursor shows the list as it was at its first page: it carries the change number of that moment, and traces that a later write moved are
+put back to where they stood (table `moves`).
+"""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any as Anything
+
+import orjson
+
+from collector.errors import InvalidValue
+from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
+from collector.model import Page, PageRequest, SpanKind, SpanRow, TraceSummary
+from collector.store.connection import Connection
+from collector.store.facets import FACETS, PACE
+from collector.store.matching import holds, needs_understanding, says, searchable
+from collector.store.reading import Payloads, log_events, row_of, summaries, texts, understand
+from collector.store.rows import KINDS, SpanRecord, TraceRecord, columns
+from collector.store.strings import Strings
+from collector.store.where import Sql, Where
+
+BUDGET_S = 2.0
+FEW = 5_000
+"""Matches worth gathering and sorting (about 10 ms). With more of them than this among N traces, a page of 50 is full after about
+N / 100 tries of the walk."""
+FIRST_CHUNK, LAST_CHUNK = 128, 8_192
+MAX_LIMIT = 1_000
+
+TRACE_ORDERS: Mapping[str, str] = {
+    "start_time": "t.start_ns",
+    "duration": "t.duration_ns",
+    "cost": "ifnull(t.cost_usd, -1)",
+    "tokens": "ifnull(t.tokens, -1)",
+    "span_count": "t.span_count",
+    "error_count": "t.error_count",
+}
+SPAN_ORDERS: Mapping[str, str] = {
+    "start_time": "s.start_ns",
+    "duration": "s.duration_ns",
+    "cost": "ifnull(s.cost_usd, -1)",
+    "tokens": "ifnull(s.input_tokens, 0) + ifnull(s.output_tokens, 0)",
+}
+
+Key = tuple[float, int]  # value of the order, row id
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    name: str
+    column: str
+    descending: bool
+
+    def text(self) -> str:
+        return f"{'-' if self.descending else ''}{self.name}"
+
+
+def order_of(request: PageRequest, orders: Mapping[str, str]) -> Order:
+    name = request.order.removeprefix("-")
+    if name not in orders:
+        raise InvalidValue(
+            f"no order {request.order!r}: take one of {', '.join(orders)}, or the same with a - in front for the largest first"
+        )
+    return Order(name, orders[name], request.order.startswith("-"))
+
+
+def limit_of(request: PageRequest) -> int:
+    if not 1 <= request.limit <= MAX_LIMIT:
+        raise InvalidValue(f"limit must be 1 to {MAX_LIMIT}, not {request.limit}")
+    return request.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next page goes on, and when the first one was."""
+
+    value: float
+    id: int
+    seq: int
+
+    def encode(self, order: Order) -> str:
+        return base64.urlsafe_b64encode(orjson.dumps([order.text(), self.value, self.id, self.seq])).decode().rstrip("=")
+
+
+def cursor_of(request: PageRequest, order: Order) -> Cursor | None:
+    if request.cursor is None:
+        return None
+    try:
+        text = request.cursor + "=" * (-len(request.cursor) % 4)
+        named, value, row, seq = orjson.loads(base64.urlsafe_b64decode(text))
+        if named == order.text():
+            return Cursor(value + 0, row + 0, seq + 0)
+    except (ValueError, TypeError):
+        pass
+    raise InvalidValue(f"the cursor {request.cursor!r} does not belong to a list in the order {order.text()}: start again without it")
+
+
+# ---- The conditions that no column answers ----
+
+
+class Holder:
+    """`span_holds(condition, span)` on a connection while one query runs; a span is unpacked once for all its conditions."""
+
+    def __init__(self, connection: Connection, strings: Strings, asked: Sequence[Condition | Text]) -> None:
+        self._connection, self._strings, self._asked = connection, strings, asked
+        self._payloads = Payloads(connection)
+        self._span_id = -1
+        self._record: SpanRecord | None = None
+        self._span: Anything = None
+
+    def __call__(self, number: int, span_id: int) -> int:
+        asked = self._asked[number]
+        if span_id != self._span_id:
+            self._read(span_id)
+        record = self._record
+        if record is None:
+            return 0
+        if isinstance(asked, Text):
+            name = self._strings.text(self._connection, record.name) or ""
+            return int(says(asked.phrase, searchable(self._payloads.body(record), name)))
+        return int(holds(asked, self._understood(record, needs_understanding(asked))))
+
+    def _read(self, span_id: int) -> None:
+        row = self._connection.execute(f"SELECT {columns(SpanRecord)} FROM spans WHERE id=?", (span_id,)).fetchone()
+        self._span_id, self._record, self._span = span_id, SpanRecord._make(row) if row else None, None
+
+    def _understood(self, record: SpanRecord, understanding: bool) -> Anything:
+        if self._span is None or (understanding and self._span.normalised is None):
+            trace_id = self._connection.execute("SELECT trace_id FROM traces WHERE id=?", (record.trace,)).fetchone()[0]
+            events = log_events(self._connection, trace_id).get(record.span_id, ())
+            name = self._strings.text(self._connection, record.name) or ""
+            span = self._payloads.received(record, trace_id.hex(), name, events)
+            self._span = understand(span) if understanding else span
+        return self._span
+
+
+@contextmanager
+def holding(connection: Connection, strings: Strings, where: Where) -> Generator[None]:
+    """`span_holds` exists inside, if the filter needs it."""
+    if where.asked:
+        connection.create_function("span_holds", 2, Holder(connection, strings, where.asked))
+    yield
+
+
+# ---- Which keys can match at all ----
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Start times that a filter leaves, nanoseconds, both ends included."""
+
+    first: int = -(2**63)
+    last: int = 2**63 - 1
+
+
+def _conjuncts(node: Node | None) -> Sequence[Node]:
+    if node is None:
+        return ()
+    return [inner for part in node.parts for inner in _conjuncts(part)] if isinstance(node, And) else (node,)
+
+
+def bounds_of(node: Node | None, scope: str) -> Bounds:
+    """From the start conditions that every match must satisfy."""
+    first, last = -(2**63), 2**63 - 1
+    for part in _conjuncts(node):
+        if not isinstance(part, Condition) or part.field != "start" or part.scope != scope or not isinstance(part.value, int):
+            continue
+        if part.op in {Op.GE, Op.GT}:
+            first = max(first, part.value + (part.op is Op.GT))
+        elif part.op in {Op.LE, Op.LT}:
+            last = min(last, part.value - (part.op is Op.LT))
+    return Bounds(max(first, -(2**63)), min(last, 2**63 - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Few:
+    """A query for the numbers of all traces that can match, with how many they are at most."""
+
+    count: int
+    sql: Sql
+
+
+_TRACE_FACETS = ("session", "user", "tag", "environment", "root", "service")
+_SPAN_FACETS = ("service", "name", "model", "error", "stage", "index.name", "index.version")
+_TRACE_RANGES: Mapping[str, str] = {
+    "duration": "duration_ns",
+    "cost": "ifnull(cost_usd, -1)",
+    "tokens": "ifnull(tokens, -1)",
+    "span_count": "span_count",
+    "error_count": "error_count",
+}
+
+
+class Shortlists:
+    """Looks for the shortest list of traces that the filter's conjuncts allow."""
+
+    def __init__(self, connection: Connection, *, of_spans: bool = False) -> None:
+        self._connection = connection
+        # a span's cost can be above its trace's, where a wrapper repeats what its children cost; its duration cannot
+        self._ranges = {"duration": "duration_ns"} if of_spans else _TRACE_RANGES
+
+    def best(self, node: Node | None) -> Few | None:
+        found = [few for part in _conjuncts(node) if (few := self._of(part)) is not None]
+        best = min(found, key=lambda few: few.count, default=None)
+        return best if best is not None and best.count <= FEW else None
+
+    def _of(self, part: Node) -> Few | None:
+        match part:
+            case Condition(field="trace_id", op=Op.EQ):
+                return self._by_id(str(part.value))
+            case Condition(field="state", op=Op.EQ, value="running"):
+                return Few(0, Sql("SELECT DISTINCT trace FROM running"))
+            case Condition(field="score"):
+                return self._scored(part)
+            case Condition() if part.field in _TRACE_FACETS and part.op is Op.EQ:
+                return self._facet(part.field, str(part.value))
+            case Condition() if part.field in self._ranges and part.op in {Op.GT, Op.GE} and isinstance(part.value, int | float):
+                return self._range(part)
+            case Any():
+                return self._some_span(part.part)
+            case _:
+                return None
+
+    def _by_id(self, trace_id: str) -> Few:
+        try:
+            return Few(1, Sql("SELECT id FROM traces WHERE trace_id = ?", [bytes.fromhex(trace_id)]))
+        except ValueError:
+            return Few(0, Sql("SELECT id FROM traces WHERE 0"))
+
+    def _facet(self, facet: str, text: str) -> Few:
+        row = self._connection.execute(
+            "SELECT c.value, c.traces FROM strings n JOIN facet_counts c ON c.field = ? AND c.value = n.id WHERE n.text = ?",
+            (FACETS[facet], text),
+        ).fetchone()
+        value, count = row or (-1, 0)
+        return Few(count, Sql("SELECT trace FROM facets WHERE field = ? AND value = ?", [FACETS[facet], value]))
+
+    def _scored(self, part: Condition) -> Few | None:
+        if not part.key:
+            return None
+        where, values = "name = ? AND counts = 1", [part.key]
+        limited = f"SELECT 1 FROM scores WHERE {where} LIMIT {FEW + 1}"
+        count = self._connection.execute(f"SELECT count(*) FROM ({limited})", values).fetchone()[0]
+        of_session = (
+            "SELECT t.id FROM scores c JOIN strings n ON n.text = c.session JOIN traces t ON t.session = n.id "
+            f"WHERE c.session IS NOT NULL AND c.{where.replace(' AND ', ' AND c.')}"
+        )
+        by_trace = f"SELECT t.id FROM scores c JOIN traces t ON t.trace_id = c.trace_id WHERE c.{where.replace(' AND ', ' AND c.')}"
+        return Few(count, Sql(f"{by_trace} UNION {of_session}", [*values, *values]))
+
+    def _range(self, part: Condition) -> Few:
+        column = self._ranges[part.field]
+        condition = f"{column} {part.op.value} ?"
+        limited = f"SELECT 1 FROM traces WHERE {condition} LIMIT {FEW + 1}"
+        count = self._connection.execute(f"SELECT count(*) FROM ({limited})", (part.value,)).fetchone()[0]
+        return Few(count, Sql(f"SELECT id FROM traces WHERE {condition}", [part.value]))
+
+    def _some_span(self, node: Node) -> Few | None:
+        """One span must satisfy all conjuncts: the shortest of their lists will do."""
+        parts = _conjuncts(node)
+        found = [few for part in parts if (few := self._of_span(part, parts)) is not None]
+        return min(found, key=lambda few: few.count, default=None)
+
+    def _of_span(self, part: Node, neighbours: Sequence[Node]) -> Few | None:
+        match part:
+            case Condition(field="kind", op=Op.EQ):
+                return self._paced([KINDS[SpanKind(str(part.value))]], neighbours)
+            case Or() if all(isinstance(one, Condition) and one.field == "kind" and one.op is Op.EQ for one in part.parts):
+                kinds = [KINDS[SpanKind(str(one.value))] for one in part.parts if isinstance(one, Condition)]
+                return self._paced(kinds, neighbours)
+            case Condition(field="status", op=Op.EQ, value="error") | Condition(field="error", op=Op.HAS):
+                return self._any_value("error")
+            case Condition(field="index", op=Op.EQ):
+                name, version = self._facet("index.name", str(part.value)), self._facet("index.version", str(part.value))
+                both = Sql(f"{name.sql.text} UNION {version.sql.text}", [*name.sql.parameters, *version.sql.parameters])
+                return Few(name.count + version.count, both)
+            case Condition() if part.field in _SPAN_FACETS and part.op is Op.EQ:
+                return self._facet(part.field, str(part.value))
+            case _:
+                return None
+
+    def _paced(self, kinds: Sequence[int], neighbours: Sequence[Node]) -> Few:
+        """Kinds, and by how long they took if a neighbour says it."""
+        slow = [part for part in neighbours if isinstance(part, Condition) and part.field == "duration" and part.op in {Op.GT, Op.GE}]
+        octave = max((int(part.value).bit_length() for part in slow if isinstance(part.value, int)), default=0)
+        ranges = [(kind * 64 + min(octave, 63), kind * 64 + 63) for kind in kinds]
+        where = " OR ".join("(value BETWEEN ? AND ?)" for _ in ranges)
+        values = [PACE, *(bound for pair in ranges for bound in pair)]
+        count = self._connection.execute(f"SELECT total(traces) FROM facet_counts WHERE field = ? AND ({where})", values).fetchone()[0]
+        union = " UNION ".join("SELECT trace FROM facets WHERE field = ? AND value BETWEEN ? AND ?" for _ in ranges)
+        return Few(int(count), Sql(union, [value for pair in ranges for value in (PACE, *pair)]))
+
+    def _any_value(self, facet: str) -> Few:
+        number = FACETS[facet]
+        count = self._connection.execute("SELECT total(traces) FROM facet_counts WHERE field = ?", (number,)).fetchone()[0]
+        return Few(int(count), Sql("SELECT DISTINCT trace FROM facets WHERE field = ?", [number]))
+
+
+# ---- Pages ----
+
+
+class Clock:
+    """A time budget."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def over(self) -> bool:
+        return time.monotonic() >= self._end
+
+
+def find_traces(
+    connection: Connection, strings: Strings, filter: Filter, request: PageRequest, budget_s: float = BUDGET_S
+) -> Page[TraceSummary]:
+    order, limit = order_of(request, TRACE_ORDERS), limit_of(request)
+    cursor, node = cursor_of(request, order), for_traces(filter)
+    seq = cursor.seq if cursor else connection.execute("SELECT seq FROM counters").fetchone()[0]
+    search = _TraceSearch(connection, strings, node, order, cursor, seq)
+    hits, last, complete = search.page(limit, Clock(budget_s))
+    following = hits[limit - 1] if len(hits) > limit else None if complete else last
+    records = _records(connection, [key[1] for key in hits[:limit]])
+    return Page(
+        summaries(connection, records, strings),
+        Cursor(*following, seq).encode(order) if following else None,
+        complete,
+        int(last[0]) if last and not complete and order.name == "start_time" else None,
+    )
+
+
+def matching(connection: Connection, strings: Strings, filter: Filter, ids: Sequence[int]) -> set[int]:
+    """Which of the traces a filter selects."""
+    where = Where()
+    condition = where.trace(for_traces(filter))
+    select = f"SELECT t.id FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) AND {condition.text}"
+    with holding(connection, strings, where):
+        return {row[0] for row in connection.execute(select, [orjson.dumps(list(ids)).decode(), *condition.parameters])}
+
+
+def _records(connection: Connection, ids: Sequence[int]) -> Sequence[TraceRecord]:
+    select = f"SELECT {columns(TraceRecord)} FROM traces WHERE id IN (SELECT value FROM json_each(?))"
+    found = {row[0]: TraceRecord._make(row) for row in connection.execute(select, (orjson.dumps(list(ids)).decode(),))}
+    return [found[number] for number in ids if number in found]
+
+
+class _TraceSearch:
+    """One page of traces."""
+
+    def __init__(self, connection: Connection, strings: Strings, node: Node | None, order: Order, cursor: Cursor | None, seq: int) -> None:
+        self._connection, self._strings, self._order, self._cursor, self._seq = connection, strings, order, cursor, seq
+        self._where = Where()
+        self._node, self._condition = node, self._where.trace(node)
+        self._bounds = bounds_of(node, "trace") if order.name == "start_time" else Bounds()
+        self._moved = self._moved_since(seq) if cursor else {}
+
+    def page(self, limit: int, clock: Clock) -> tuple[list[Key], Key | None, bool]:
+        """Up to limit + 1 matching keys in order, the last key that was tried, and whether all were."""
+        hits: list[Key] = []
+        last: Key | None = None
+        with holding(self._connection, self._strings, self._where):
+            for keys in self._chunks(limit):
+                matching = self._matching([number for _, number in keys])
+                for key in keys:
+                    last = key
+                    if key[1] in matching:
+                        hits.append(key)
+                    if len(hits) > limit:
+                        return hits, last, True
+                if clock.over():
+                    return hits, last, False
+        return hits, last, True
+
+    def _matching(self, ids: Sequence[int]) -> set[int]:
+        if self._node is None:
+            return set(ids)
+        select = f"SELECT t.id FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) AND {self._condition.text}"
+        return {row[0] for row in self._connection.execute(select, [orjson.dumps(list(ids)).decode(), *self._condition.parameters])}
+
+    # ---- Keys ----
+
+    def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
+        few = Shortlists(self._connection).best(self._node)
+        source = self._gathered(few) if few is not None else self._walked()
+        size = max(limit + 1, FIRST_CHUNK) if not self._where.reads_payloads else FIRST_CHUNK // 4
+        chunk: list[Key] = []
+        for key in source:
+            chunk.append(key)
+            if len(chunk) >= size:
+                yield chunk
+                chunk, size = [], min(size * 2, LAST_CHUNK if not self._where.reads_payloads else FIRST_CHUNK)
+        if chunk:
+            yield chunk
+
+    def _beyond(self, key: Key) -> bool:
+        """Whether a key comes after the cursor."""
+        if self._cursor is None:
+            return True
+        at = (self._cursor.value, self._cursor.id)
+        return key < at if self._order.descending else key > at
+
+    def _gathered(self, few: Few) -> Iterator[Key]:
+        select = f"SELECT {self._order.column}, t.id, t.seq FROM traces t WHERE t.id IN ({few.sql.text})"
+        keys: list[Key] = []
+        for value, number, seq in self._connection.execute(select, few.sql.parameters):
+            key = self._as_of(value, number, seq)
+            if key is not None and self._beyond(key) and self._bounds.first <= key[0] <= self._bounds.last:
+                keys.append(key)
+        return iter(sorted(keys, reverse=self._order.descending))
+
+    def _as_of(self, value: float, number: int, seq: int) -> Key | None:
+        """Where the trace stood at the first page; None if it was not there."""
+        if self._cursor is None or seq <= self._seq:
+            return value, number
+        return (self._moved[number], number) if number in self._moved else None
+
+    def _walked(self) -> Iterator[Key]:
+        moved = sorted(
+            (key for number, value in self._moved.items() if self._beyond(key := (value, number))), reverse=self._order.descending
+        )
+        return heapq.merge(self._indexed(), moved, reverse=self._order.descending)
+
+    def _indexed(self) -> Iterator[Key]:
+        """Keys of traces that nothing touched since the first page, from the index of the order, a slice at a time."""
+        column, down = self._order.column, self._order.descending
+        sign, direction = ("<", "DESC") if down else (">", "ASC")
+        where, values = ["1"], list[Anything]()
+        if self._order.name == "start_time":
+            where, values = ["t.start_ns BETWEEN ? AND ?"], [self._bounds.first, self._bounds.last]
+        if self._cursor is not None:
+            where.append("t.seq <= ?")
+            values.append(self._seq)
+        at: Key | None = (self._cursor.value, self._cursor.id) if self._cursor else None
+        size = FIRST_CHUNK
+        while True:
+            keyset = [f"({column}, t.id) {sign} (?, ?)"] if at else []
+            condition = " AND ".join([*where, *keyset])
+            select = f"SELECT {column}, t.id FROM traces t WHERE {condition} ORDER BY {column} {direction}, t.id {direction} LIMIT {size}"
+            rows: list[Key] = self._connection.execute(select, [*values, *(at or ())]).fetchall()
+            yield from rows
+            if len(rows) < size:
+                return
+            at, size = rows[-1], min(size * 2, LAST_CHUNK)
+
+    def _moved_since(self, seq: int) -> Mapping[int, float]:
+        """Traces that were there at a change and were written since, with the value their order had then."""
+        column = self._order.column.replace("t.", "m.")
+        select = f"SELECT m.trace, {column}, min(m.seq) FROM moves m WHERE m.seq > ? GROUP BY m.trace"
+        return {trace: value for trace, value, _ in self._connection.execute(select, (seq,))}
+
+
+# ---- Spans ----
+
+
+def find_spans(connection: Connection, strings: Strings, filter: Filter, request: PageRequest, budget_s: float = BUDGET_S) -> Page[SpanRow]:
+    order, limit = order_of(request, SPAN_ORDERS), limit_of(request)
+    cursor, node = cursor_of(request, order), for_spans(filter)
+    search = _SpanSearch(connection, strings, node, for_traces(filter), order, cursor)
+    hits, searched, complete = search.page(limit, Clock(budget_s))
+    text = texts(connection, strings)
+    following = hits[limit - 1] if len(hits) > limit else None
+    if following is None and not complete and order.name == "start_time":
+        following = searched
+    rows = [row_of(record, trace_id, text) for record, trace_id in _span_records(connection, [number for _, number in hits[:limit]])]
+    return Page(
+        rows,
+        Cursor(*following, 0).encode(order) if following else None,
+        complete,
+        int(searched[0]) if searched and not complete else None,
+    )
+
+
+def _span_records(connection: Connection, ids: Sequence[int]) -> Sequence[tuple[SpanRecord, str]]:
+    select = (
+        f"SELECT t.trace_id, {columns(SpanRecord, 's')} FROM spans s JOIN traces t ON t.id = s.trace "
+        "WHERE s.id IN (SELECT value FROM json_each(?))"
+    )
+    rows = connection.execute(select, (orjson.dumps(list(ids)).decode(),))
+    found = {row[1]: (SpanRecord._make(row[1:]), row[0].hex()) for row in rows}
+    return [found[number] for number in ids if number in found]
+
+
+class _SpanSearch:
+    """One page of spans. By start time it walks the index; for other orders it keeps the best of what the budget lets it see."""
+
+    def __init__(
+        self, connection: Connection, strings: Strings, node: Node | None, of_traces: Node | None, order: Order, cursor: Cursor | None
+    ) -> None:
+        self._connection, self._strings, self._order, self._cursor = connection, strings, order, cursor
+        self._where = Where()
+        self._node, self._condition = node, self._where.span(node)
+        self._of_traces, self._bounds = of_traces, bounds_of(node, "span")
+        self._by_time = order.name == "start_time"
+
+    def page(self, limit: int, clock: Clock) -> tuple[list[Key], Key | None, bool]:
+        hits: list[Key] = []
+        last: Key | None = None
+        with holding(self._connection, self._strings, self._where):
+            for keys in self._chunks(limit):
+                found = self._matching([number for _, number in keys])
+                last = keys[-1]
+                hits.extend(key for key in found if self._beyond(key))
+                if self._by_time and len(hits) > limit:
+                    break
+                hits = self._best(hits, limit + 1)
+                if clock.over():
+                    return self._best(hits, limit + 1), last, False
+        return self._best(hits, limit + 1), last, True
+
+    def _best(self, hits: Sequence[Key], count: int) -> list[Key]:
+        return heapq.nlargest(count, hits) if self._order.descending else heapq.nsmallest(count, hits)
+
+    def _beyond(self, key: Key) -> bool:
+        if self._cursor is None:
+            return True
+        at = (self._cursor.value, self._cursor.id)
+        return key < at if self._order.descending else key > at
+
+    def _matching(self, ids: Sequence[int]) -> list[Key]:
+        select = (
+            f"SELECT {self._order.column}, s.id FROM spans s JOIN traces t ON t.id = s.trace "
+            f"WHERE s.id IN (SELECT value FROM json_each(?)) AND {self._condition.text}"
+        )
+        return self._connection.execute(select, [orjson.dumps(list(ids)).decode(), *self._condition.parameters]).fetchall()
+
+    def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
+        few = Shortlists(self._connection, of_spans=True).best(self._of_traces)
+        if few is not None:
+            yield from self._sliced(self._gathered(few))
+            return
+        size = max(limit + 1, FIRST_CHUNK)
+        at: Key | None = (self._cursor.value, self._cursor.id) if self._cursor and self._by_time else None
+        ascending = self._by_time and not self._order.descending
+        sign, direction = (">", "ASC") if ascending else ("<", "DESC")
+        while True:
+            keyset = f"AND (s.start_ns, s.id) {sign} (?, ?)" if at else ""
+            select = (
+                f"SELECT s.start_ns, s.id FROM spans s WHERE s.start_ns BETWEEN ? AND ? {keyset} "
+                f"ORDER BY s.start_ns {direction}, s.id {direction} LIMIT {size}"
+            )
+            rows: list[Key] = self._connection.execute(select, (self._bounds.first, self._bounds.last, *(at or ()))).fetchall()
+            if rows:
+                yield rows
+            if len(rows) < size:
+                return
+            at, size = rows[-1], min(size * 2, LAST_CHUNK if not self._where.reads_payloads else FIRST_CHUNK)
+
+    def _gathered(self, few: Few) -> Sequence[Key]:
+        select = f"SELECT s.start_ns, s.id FROM spans s WHERE s.trace IN ({few.sql.text})"
+        keys = [key for key in self._connection.execute(select, few.sql.parameters) if self._bounds.first <= key[0] <= self._bounds.last]
+        return sorted(keys, reverse=self._order.descending)
+
+    @staticmethod
+    def _sliced(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+        for at in range(0, len(keys), FIRST_CHUNK):
+            yield keys[at : at + FIRST_CHUNK]

@@ -1,0 +1,183 @@
+"""Conditions that no column answers, asked of the span itself: attributes, metadata, texts, single passages.
+
+A table from field to "the values a span has for it"; a condition holds when one of them satisfies it. Pure, so any backend can use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import translate
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from collector.filters import FIELDS, Condition, Op, Type
+from collector.model import AttributeValue, Document, Json, Normalised, Span
+from collector.rollup import understood
+
+SOURCE_KEYS = ("source", "file", "path", "url", "file_path", "filename", "document")
+"""Where the metadata of a document says what it was cut from, the first that is there."""
+
+
+# ---- Passages ----
+
+
+def passage_hash(content: str) -> str:
+    """A passage's identity: 16 hex digits of the digest of its text, spaces folded."""
+    return hashlib.blake2b(" ".join(content.split()).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def source_of(metadata: Mapping[str, Json]) -> str | None:
+    """The page a passage was cut from, by its metadata."""
+    for key in SOURCE_KEYS:
+        value = metadata.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def _documents(n: Normalised) -> Iterable[Document]:
+    return n.documents
+
+
+def _text(value: Json) -> Iterable[str]:
+    if value is None:
+        return ()
+    return (value if isinstance(value, str) else orjson.dumps(value, default=str).decode(),)
+
+
+def _known(value: Any) -> Iterable[Any]:
+    return () if value is None else (value,)
+
+
+def _messages(n: Normalised, side: str) -> Iterable[str]:
+    return [message.content for message in getattr(n, side) if message.content]
+
+
+_READERS: Mapping[str, Callable[[Span, Normalised], Iterable[Any]]] = {
+    "error.message": lambda span, n: _known(n.error.message if n.error else None),
+    "tool": lambda span, n: _known(n.tool_name),
+    "prompt": lambda span, n: _known(n.prompt.name if n.prompt else None),
+    "prompt.version": lambda span, n: _known(n.prompt.version if n.prompt else None),
+    "finish_reason": lambda span, n: n.finish_reasons,
+    "dialect": lambda span, n: _known(n.dialect),
+    "unmapped": lambda span, n: n.unmapped,
+    "input": lambda span, n: [*_text(n.input), *_messages(n, "input_messages")],
+    "output": lambda span, n: [*_text(n.output), *_messages(n, "output_messages")],
+    "query": lambda span, n: _known(n.query),
+    "dropped": lambda span, n: [candidate.dropped for candidate in n.candidates if candidate.dropped],
+    "passage": lambda span, n: [passage_hash(document.content) for document in _documents(n) if document.content],
+    "passage.id": lambda span, n: [document.id for document in _documents(n) if document.id],
+    "passage.source": lambda span, n: [source for document in _documents(n) if (source := source_of(document.metadata))],
+    "passage.rank": lambda span, n: [document.rank for document in _documents(n) if document.rank is not None],
+    "passage.score": lambda span, n: [document.score for document in _documents(n) if document.score is not None],
+    "citations": lambda span, n: (len(n.citations),) if n.citations else (),
+}
+_KEYED: Mapping[str, Callable[[Span, Normalised], Mapping[str, Any]]] = {
+    "attr": lambda span, n: span.attributes,
+    "resource": lambda span, n: span.resource.attributes,
+    "metadata": lambda span, n: n.metadata,
+    "parameter": lambda span, n: n.parameters,
+}
+READ_FROM_SPAN = frozenset({*_READERS, *_KEYED})
+_AS_RECEIVED = frozenset({"attr", "resource"})
+
+
+def needs_understanding(condition: Condition) -> bool:
+    """Whether the span must be normalised to answer, which is most of the cost."""
+    return condition.field not in _AS_RECEIVED
+
+
+def values(condition: Condition, span: Span) -> Iterable[Any]:
+    """What a span has for the field (and key) of a condition."""
+    n = understood(span)
+    if condition.field in _KEYED:
+        value = _at(_KEYED[condition.field](span, n), condition.key)
+        return value if isinstance(value, list | tuple) else _known(value)
+    return _READERS[condition.field](span, n)
+
+
+def _at(mapping: Mapping[str, Any], key: str) -> Any:
+    """The entry under a key, which may also be a path through nested maps."""
+    if key in mapping:
+        return mapping[key]
+    head, dot, tail = key.partition(".")
+    inner = mapping.get(head)
+    return _at(inner, tail) if dot and isinstance(inner, Mapping) else None
+
+
+def holds(condition: Condition, span: Span) -> bool:
+    """Whether one of the span's values satisfies the condition; an absent value satisfies none."""
+    compare = _COMPARISONS[condition.op]
+    numeric = FIELDS[condition.field].type is not Type.TEXT and isinstance(condition.value, int | float)
+    return any(compare(_comparable(value, numeric), condition.value) for value in values(condition, span))
+
+
+def _comparable(value: AttributeValue, numeric: bool) -> Any:
+    """The value as the kind of thing it is compared with; None where it is not one."""
+    if numeric:
+        if isinstance(value, bool):
+            return int(value)
+        if isinstance(value, str):
+            try:
+                return float(value)
+            except ValueError:
+                return None
+        return value if isinstance(value, int | float) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else None if value is None else str(value)
+
+
+@lru_cache(maxsize=256)
+def _pattern(wildcards: str) -> re.Pattern[str]:
+    literal = wildcards.replace("[", "[[]")  # only * and ? mean something
+    return re.compile(translate(literal), re.IGNORECASE | re.DOTALL)
+
+
+_COMPARISONS: Mapping[Op, Callable[[Any, Any], bool]] = {
+    Op.EQ: lambda have, want: have is not None and have == want,
+    Op.NE: lambda have, want: have is not None and have != want,
+    Op.GT: lambda have, want: have is not None and _same_kind(have, want) and have > want,
+    Op.GE: lambda have, want: have is not None and _same_kind(have, want) and have >= want,
+    Op.LT: lambda have, want: have is not None and _same_kind(have, want) and have < want,
+    Op.LE: lambda have, want: have is not None and _same_kind(have, want) and have <= want,
+    Op.MATCH: lambda have, want: have is not None and _pattern(want).match(str(have)) is not None,
+    Op.HAS: lambda have, want: have is not None,
+}
+
+
+def _same_kind(have: Any, want: Any) -> bool:
+    return isinstance(have, str) == isinstance(want, str)
+
+
+# ---- Text ----
+
+
+def searchable(content: Mapping[str, Any], name: str) -> list[str]:
+    """The texts that search looks in: every string a span was sent with, its events' too, and what its status says."""
+    found: list[str] = [name]
+    pending: list[Any] = [content["attributes"], *(event[2] for event in content.get("events", ())), content.get("status_message")]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, Mapping):
+            pending.extend(value.values())
+        elif isinstance(value, list | tuple):
+            pending.extend(value)
+    return found
+
+
+def folded(text: str) -> str:
+    """Text as it is compared: case and spaces folded."""
+    return " ".join(text.casefold().split())
+
+
+def says(phrase: str, texts: Iterable[str]) -> bool:
+    """Whether one of the texts has the phrase, whole words not required."""
+    wanted = folded(phrase)
+    return any(wanted in folded(text) for text in texts)

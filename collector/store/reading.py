@@ -1,0 +1,287 @@
+"""From rows and packs back to spans: one trace, its skeleton, one span, scores.
+
+What was received is understood again on every read, with the dialects as they are now; log events join their span first, scores after.
+Functions over a connection, so that the writer can use them inside its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from collector import dialects, health, pricing, rollup
+from collector.errors import SpanNotFound, TraceNotFound
+from collector.model import AnnotatorKind, Event, Resource, Scope, Score, Skeleton, Span, SpanRow, Target, Trace, TraceSummary
+from collector.store import packs
+from collector.store.connection import Connection
+from collector.store.rows import (
+    SpanRecord,
+    TraceRecord,
+    columns,
+    id_number,
+    id_text,
+    row_of,
+    summary_of,
+)
+from collector.store.strings import Strings
+
+SELECT_TRACE = f"SELECT {columns(TraceRecord)} FROM traces"
+SELECT_SPANS = f"SELECT {columns(SpanRecord)} FROM spans"
+_SCORE_COLUMNS = "id, trace_id, span_id, session, name, value, label, explanation, annotator_kind, annotator_id, time_ns"
+
+
+def understand(span: Span) -> Span:
+    """Normalise and price."""
+    known = dialects.normalise(span)
+    if known.normalised is None:
+        return known
+    priced = pricing.price(known.normalised)
+    return known if priced is known.normalised else replace(known, normalised=priced)
+
+
+# ---- Announced spans ----
+
+
+def announced_body(span: Span) -> bytes:
+    """A running span whole: it has no row of its own."""
+    told = [span.parent_span_id, span.name, span.start_unix_nano, packs.resource_body(span.resource).decode()]
+    return orjson.dumps([*told, packs.scope_body(span.scope).decode(), packs.body(span).decode()])
+
+
+def _announced(trace_id: str, span_id: int, body: bytes) -> Span:
+    parent, name, start, resource, scope, content = orjson.loads(body)
+    received = packs.span_of(
+        trace_id,
+        id_text(span_id),
+        parent,
+        name,
+        start,
+        0,
+        packs.loads(content.encode()),
+        packs.resource_of(resource.encode()),
+        packs.scope_of(scope.encode()),
+    )
+    return understand(received)
+
+
+def running_spans(connection: Connection, trace: int, trace_id: str) -> list[Span]:
+    """The announced spans of a trace that have not ended, by start time."""
+    found = connection.execute("SELECT span_id, body FROM running WHERE trace=?", (trace,))
+    return sorted((_announced(trace_id, *row) for row in found), key=lambda span: span.start_unix_nano)
+
+
+# ---- Spans ----
+
+
+def log_events(connection: Connection, trace_id: bytes) -> Mapping[int, list[Event]]:
+    """The log records of a trace's spans, in order of time."""
+    events: dict[int, list[Event]] = {}
+    for span_id, body in connection.execute("SELECT span_id, body FROM log_events WHERE trace_id=?", (trace_id,)):
+        events.setdefault(span_id, []).append(packs.event_of(body))
+    for found in events.values():
+        found.sort(key=lambda event: (event.time_unix_nano, event.name))
+    return events
+
+
+class Payloads:
+    """The bodies of spans, each pack unpacked once, and their resources and scopes; for one read."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pack: tuple[int, Sequence[bytes]] = (0, ())
+        self._resources: dict[int, Resource] = {}
+        self._scopes: dict[int, Scope] = {}
+
+    def body(self, record: SpanRecord) -> Mapping[str, Any]:
+        if self._pack[0] != record.pack:
+            data = self._connection.execute("SELECT data FROM packs WHERE id=?", (record.pack,)).fetchone()[0]
+            self._pack = record.pack, packs.unpack(data)
+        return packs.loads(self._pack[1][record.slot])
+
+    def raw(self, record: SpanRecord) -> bytes:
+        self.body(record)
+        return self._pack[1][record.slot]
+
+    def resource(self, number: int) -> Resource:
+        if number not in self._resources:
+            self._resources[number] = packs.resource_of(self._context(number))
+        return self._resources[number]
+
+    def scope(self, number: int) -> Scope:
+        if number not in self._scopes:
+            self._scopes[number] = packs.scope_of(self._context(number))
+        return self._scopes[number]
+
+    def _context(self, number: int) -> bytes:
+        body: bytes = self._connection.execute("SELECT body FROM contexts WHERE id=?", (number,)).fetchone()[0]
+        return body
+
+    def received(self, record: SpanRecord, trace_id: str, name: str, events: Sequence[Event] = ()) -> Span:
+        """The span as it was sent, with the log events that belong to it."""
+        return packs.span_of(
+            trace_id,
+            id_text(record.span_id),
+            "" if record.parent is None else id_text(record.parent),
+            name,
+            record.start_ns,
+            record.start_ns + record.duration_ns,
+            self.body(record),
+            self.resource(record.resource),
+            self.scope(record.scope),
+            events,
+        )
+
+
+def records_of_trace(connection: Connection, trace: int) -> list[SpanRecord]:
+    return [SpanRecord._make(row) for row in connection.execute(f"{SELECT_SPANS} WHERE trace=? ORDER BY pack, slot", (trace,))]
+
+
+def spans_of_trace(connection: Connection, trace: TraceRecord, strings: Strings) -> list[tuple[SpanRecord, Span]]:
+    """The ended spans of a trace, understood, with their rows; in the order they came."""
+    return spans_of_records(connection, trace.trace_id.hex(), records_of_trace(connection, trace.id), strings)
+
+
+def spans_of_records(
+    connection: Connection, trace_id: str, records: Iterable[SpanRecord], strings: Strings
+) -> list[tuple[SpanRecord, Span]]:
+    payloads, events = Payloads(connection), log_events(connection, bytes.fromhex(trace_id))
+    spans: list[tuple[SpanRecord, Span]] = []
+    for record in records:
+        name = strings.text(connection, record.name) or ""
+        spans.append((record, understand(payloads.received(record, trace_id, name, events.get(record.span_id, ())))))
+    return spans
+
+
+# ---- Scores ----
+
+
+def score_of(row: Sequence[Any]) -> Score:
+    score_id, trace_id, span_id, session, name, value, label, explanation, kind, annotator, time_ns = row
+    target = Target(trace_id.hex() if trace_id else None, id_text(span_id) if span_id is not None else None, session)
+    return Score(name, value, label, explanation, AnnotatorKind(kind), annotator, target, score_id, time_ns)
+
+
+def scores_that_count(connection: Connection, trace_ids: Sequence[bytes] = (), session_id: str | None = None) -> list[Score]:
+    """The last score per target, name and annotator, retracted ones left out."""
+    found: list[Score] = []
+    for trace_id in trace_ids:
+        select = f"SELECT {_SCORE_COLUMNS} FROM scores WHERE trace_id=? AND counts=1 ORDER BY time_ns, rowid"
+        found.extend(map(score_of, connection.execute(select, (trace_id,))))
+    if session_id is not None:
+        select = f"SELECT {_SCORE_COLUMNS} FROM scores WHERE session=? AND counts=1 ORDER BY time_ns, rowid"
+        found.extend(map(score_of, connection.execute(select, (session_id,))))
+    return found
+
+
+# ---- A trace ----
+
+
+def find_record(connection: Connection, trace_id: str) -> TraceRecord:
+    try:
+        wanted = bytes.fromhex(trace_id)
+    except ValueError:
+        raise TraceNotFound(trace_id) from None
+    row = connection.execute(f"{SELECT_TRACE} WHERE trace_id=?", (wanted,)).fetchone()
+    if row is None:
+        raise TraceNotFound(trace_id)
+    return TraceRecord._make(row)
+
+
+def texts(connection: Connection, strings: Strings) -> Callable[[int | None], str | None]:
+    return lambda number: strings.text(connection, number)
+
+
+def summaries(connection: Connection, records: Iterable[TraceRecord], strings: Strings) -> list[TraceSummary]:
+    """Trace rows with the scores that count, for lists."""
+    rows = list(records)
+    text = texts(connection, strings)
+    scores: dict[bytes, list[Score]] = {}
+    select = f"SELECT {_SCORE_COLUMNS} FROM scores WHERE counts=1 AND trace_id IN ({','.join('?' * len(rows))}) ORDER BY time_ns, rowid"
+    for row in connection.execute(select, [record.trace_id for record in rows]) if rows else ():
+        scores.setdefault(row[1], []).append(score_of(row))
+    return [
+        replace(summary_of(record, text), scores=scores[record.trace_id]) if record.trace_id in scores else summary_of(record, text)
+        for record in rows
+    ]
+
+
+def read_trace(connection: Connection, trace_id: str, strings: Strings) -> Trace:
+    record = find_record(connection, trace_id)
+    ended = [span for _, span in spans_of_trace(connection, record, strings)]
+    ended.sort(key=lambda span: (span.start_unix_nano, span.span_id))
+    running = running_spans(connection, record.id, trace_id) if record.running_count else []
+    scores = scores_that_count(connection, [record.trace_id])
+    whole = replace(summary_of(record, texts(connection, strings)), scores=[score for score in scores if score.target.span_id is None])
+    spans = _with_scores(rollup.borrow([*ended, *running]), scores)
+    return Trace(whole, spans, health.examine(spans))
+
+
+def _with_scores(spans: Sequence[Span], scores: Sequence[Score]) -> Sequence[Span]:
+    of_span: dict[str, list[Score]] = {}
+    for score in scores:
+        if score.target.span_id is not None:
+            of_span.setdefault(score.target.span_id, []).append(score)
+    return [replace(span, scores=of_span[span.span_id]) if span.span_id in of_span else span for span in spans] if of_span else spans
+
+
+def read_skeleton(connection: Connection, trace_id: str, strings: Strings) -> Skeleton:
+    record = find_record(connection, trace_id)
+    text = texts(connection, strings)
+    select = f"{SELECT_SPANS} WHERE trace=? ORDER BY start_ns, span_id"
+    rows = [row_of(SpanRecord._make(row), trace_id, text) for row in connection.execute(select, (record.id,))]
+    running = [_running_row(span) for span in running_spans(connection, record.id, trace_id)] if record.running_count else []
+    scores = scores_that_count(connection, [record.trace_id])
+    whole = replace(summary_of(record, text), scores=[score for score in scores if score.target.span_id is None])
+    return Skeleton(whole, [*rows, *running])
+
+
+def _running_row(span: Span) -> SpanRow:
+    n = rollup.understood(span)
+    start, model, service = span.start_unix_nano, n.model, n.service
+    return SpanRow(
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        n.kind,
+        start,
+        0,
+        n.status,
+        model,
+        service=service,
+        state="running",
+    )
+
+
+def read_span(connection: Connection, trace_id: str, span_id: str, strings: Strings) -> Span:
+    record = find_record(connection, trace_id)
+    try:
+        number = id_number(span_id)
+    except ValueError:
+        raise SpanNotFound(trace_id, span_id) from None
+    row = connection.execute(f"{SELECT_SPANS} WHERE trace=? AND span_id=?", (record.id, number)).fetchone()
+    if row is None:
+        announced = [span for span in running_spans(connection, record.id, trace_id) if span.span_id == span_id]
+        if not announced:
+            raise SpanNotFound(trace_id, span_id)
+        return announced[0]
+    found = SpanRecord._make(row)
+    span = spans_of_records(connection, trace_id, [found], strings)[0][1]
+    if found.parent is None and _borrows(span):
+        span = _borrowed(connection, record, span, strings)
+    scores = [score for score in scores_that_count(connection, [record.trace_id]) if score.target.span_id == span_id]
+    return replace(span, scores=scores) if scores else span
+
+
+def _borrows(span: Span) -> bool:
+    n = rollup.understood(span)
+    return n.input is None or n.output is None
+
+
+def _borrowed(connection: Connection, record: TraceRecord, root: Span, strings: Strings) -> Span:
+    """A root without input or output of its own shows what the whole trace would show."""
+    spans = rollup.borrow([span for _, span in spans_of_trace(connection, record, strings)])
+    return next((span for span in spans if span.span_id == root.span_id), root)

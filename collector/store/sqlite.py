@@ -1,0 +1,191 @@
+"""The SQLite backend: one file, one writing connection, as many reading ones as there are readers.
+
+WAL with `synchronous=FULL`: a write has reached the disk when it returns, and readers never wait for it. Each method opens no transaction
+longer than one page of an answer, so no reader holds back the checkpoint. The parts: `writer` (what comes in), `reading` (one trace),
+`finding` (lists), and their neighbours in this package.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from collector.errors import StoreUnavailable
+from collector.filters import EVERYTHING, Filter
+from collector.model import (
+    Batch,
+    Page,
+    PageRequest,
+    Score,
+    Skeleton,
+    Span,
+    SpanRow,
+    Stats,
+    Trace,
+    TraceSummary,
+    Written,
+)
+from collector.store import finding, reading, schema
+from collector.store.connection import CHECKPOINT_PAGES, WRITER_CACHE_KIB, Connection, connect, explained, lock_file, prepare_file, sqlite3
+from collector.store.rows import TraceRecord, columns
+from collector.store.strings import Strings
+from collector.store.writer import Writer
+
+READERS_KEPT = 16
+
+
+class SqliteStore:
+    """`SpanStore` over one SQLite file; see there for the promises."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path, self.read_only = path.absolute(), read_only
+        self._strings = Strings()
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        self._closed = False
+        self._lock = None
+        if read_only:
+            self._writer = None
+            with self._reader() as connection:
+                schema.check(connection, self.path)
+        else:
+            self._writer = self._open_writer()
+
+    def _open_writer(self) -> Writer:
+        prepare_file(self.path)
+        self._lock = lock_file(self.path)
+        try:
+            with explained(self.path):
+                connection = connect(self.path, cache_kib=WRITER_CACHE_KIB)
+                schema.check(connection, self.path)
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+                connection.execute(f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * 4096 * 2}")
+                schema.migrate(connection, self.path)
+                return Writer(connection, self.path, self._strings)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    @property
+    def writer(self) -> Writer:
+        if self._writer is None or self._closed:
+            raise StoreUnavailable(f"{self.path} is {'closed' if self._closed else 'open for reading only'}", retry_after_s=5)
+        return self._writer
+
+    @property
+    def sqlite_version(self) -> str:
+        return sqlite3.sqlite_version
+
+    @contextmanager
+    def _reader(self) -> Generator[Connection]:
+        """A reading connection for the length of one call."""
+        if self._closed:
+            raise StoreUnavailable(f"{self.path} is closed", retry_after_s=5)
+        with explained(self.path):
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                connection = connect(self.path, read_only=self.read_only, query_only=True)
+            try:
+                yield connection
+            finally:
+                if self._closed or self._idle.qsize() >= READERS_KEPT:
+                    connection.close()
+                else:
+                    self._idle.put(connection)
+
+    # ---- Writing ----
+
+    def write(self, batch: Batch) -> Written:
+        return self.writer.write([batch])[0]
+
+    def write_group(self, batches: Sequence[Batch]) -> Sequence[Written]:
+        return self.writer.write(batches)
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` (from the writing thread; it must not block) after every change; returns what ends it."""
+        listeners = self.writer.listeners
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
+
+    # ---- One trace ----
+
+    def trace(self, trace_id: str) -> Trace:
+        with self._reader() as connection, _snapshot(connection):
+            return reading.read_trace(connection, trace_id, self._strings)
+
+    def skeleton(self, trace_id: str) -> Skeleton:
+        with self._reader() as connection, _snapshot(connection):
+            return reading.read_skeleton(connection, trace_id, self._strings)
+
+    def span(self, trace_id: str, span_id: str) -> Span:
+        with self._reader() as connection, _snapshot(connection):
+            return reading.read_span(connection, trace_id, span_id, self._strings)
+
+    def scores(self, trace_id: str | None = None, session_id: str | None = None) -> Sequence[Score]:
+        with self._reader() as connection:
+            return reading.scores_that_count(connection, [bytes.fromhex(trace_id)] if trace_id else [], session_id)
+
+    # ---- Lists ----
+
+    def find_traces(self, filter: Filter, page: PageRequest) -> Page[TraceSummary]:
+        with self._reader() as connection, _snapshot(connection):
+            return finding.find_traces(connection, self._strings, filter, page)
+
+    def find_spans(self, filter: Filter, page: PageRequest) -> Page[SpanRow]:
+        with self._reader() as connection, _snapshot(connection):
+            return finding.find_spans(connection, self._strings, filter, page)
+
+    def changes(self, cursor: int, limit: int = 100, filter: Filter = EVERYTHING) -> tuple[Sequence[TraceSummary], int]:
+        with self._reader() as connection, _snapshot(connection):
+            if cursor < 0:
+                return (), connection.execute("SELECT seq FROM counters").fetchone()[0]
+            select = f"SELECT {columns(TraceRecord)} FROM traces WHERE seq > ? ORDER BY seq LIMIT ?"
+            records = [TraceRecord._make(row) for row in connection.execute(select, (cursor, limit))]
+            following = records[-1].seq if records else cursor
+            if filter and records:
+                wanted = finding.matching(connection, self._strings, filter, [record.id for record in records])
+                records = [record for record in records if record.id in wanted]
+            return reading.summaries(connection, records, self._strings), following
+
+    # ---- Upkeep ----
+
+    def stats(self) -> Stats:
+        with self._reader() as connection, _snapshot(connection):
+            traces, spans, scores = connection.execute("SELECT traces, spans, scores FROM counters").fetchone()
+            sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
+        files = [Path(f"{self.path}{suffix}") for suffix in ("", "-wal")]
+        return Stats(traces, spans, sessions, scores, sum(file.stat().st_size for file in files if file.exists()))
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        writer = self._writer
+        if writer is not None:
+            writer.lock.acquire()
+        self._closed = True
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                break
+        if writer is not None:
+            writer.connection.close()  # the last connection's close checkpoints and removes the WAL
+            writer.lock.release()
+        if self._lock is not None:
+            self._lock.close()
+
+
+@contextmanager
+def _snapshot(connection: Connection) -> Generator[None]:
+    """The statements inside see one state of the file."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")

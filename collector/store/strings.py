@@ -1,0 +1,54 @@
+"""Repeated text as small numbers: names, models, services, sessions. A text never changes or goes, so both ways may be cached."""
+
+from __future__ import annotations
+
+from collector.store.connection import Connection
+
+KEPT = 50_000
+
+
+class Strings:
+    """Both directions with a bounded memory; the writer's side is forgotten when its transaction fails."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+
+    def forget(self) -> None:
+        self._numbers.clear()
+
+    def number(self, connection: Connection, text: str | None) -> int | None:
+        """The number of a text, given out now if it is new; for the writer, inside its transaction."""
+        if text is None:
+            return None
+        known = self._numbers.get(text)
+        if known is None:
+            known = self._look_up(connection, text)
+            if len(self._numbers) >= KEPT:
+                self._numbers.clear()
+            self._numbers[text] = known
+        return known
+
+    @staticmethod
+    def _look_up(connection: Connection, text: str) -> int:
+        clean = text.encode("utf-8", "replace").decode()  # a lone surrogate has no UTF-8
+        found = connection.execute("SELECT id FROM strings WHERE text=?", (clean,)).fetchone()
+        if found is None:
+            found = connection.execute("INSERT INTO strings (text) VALUES (?) RETURNING id", (clean,)).fetchone()
+        number: int = found[0]
+        return number
+
+    def text(self, connection: Connection, number: int | None) -> str | None:
+        """The text of a number that a committed row holds."""
+        if number is None:
+            return None
+        known = self._texts.get(number)
+        if known is None:
+            found = connection.execute("SELECT text FROM strings WHERE id=?", (number,)).fetchone()
+            if found is None:
+                return None
+            known = str(found[0])
+            if len(self._texts) >= KEPT:
+                self._texts.clear()
+            self._texts[number] = known
+        return known

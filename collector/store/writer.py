@@ -1,0 +1,563 @@
+"""The one writer: a connection, a lock, and the transaction in which a group of batches becomes rows, packs and roll-ups.
+
+What does not depend on the file (normalising, pricing, the payload's JSON) is done before the lock is taken. Inside, one probe tells which
+traces and spans are known; only new spans go on. Counts and histograms are added to; what depends on the tree of a trace (usage, cost,
+previews) is computed again for the traces that were touched, and the difference goes to hours and sessions. A failed transaction leaves
+nothing behind, neither in the file nor in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import orjson
+
+from collector import rollup
+from collector.errors import InvalidValue
+from collector.model import Batch, Event, LogRecord, Normalised, Resource, Scope, Score, Span, Target, Written
+from collector.store import packs
+from collector.store.connection import Connection, explained
+from collector.store.facets import Facets, facet_changes
+from collector.store.reading import announced_body, log_events, running_spans, spans_of_trace, understand
+from collector.store.rows import (
+    COST_COUNTS,
+    TOKENS_COUNT,
+    UNPRICED,
+    SpanRecord,
+    TraceRecord,
+    columns,
+    id_number,
+    insert,
+    span_record,
+    trace_record,
+    update,
+)
+from collector.store.strings import Strings
+from collector.store.tallies import Changes, HourKey, MinuteKey, Tally, pico, read_tally, tally_row
+
+OPEN_SPANS = 50_000
+"""Condensed spans kept of traces that wait for their root (about 1 kB each); beyond it the longest untouched trace is read again."""
+MOVES_KEPT = 200_000
+IN_CLAUSE = 500
+
+_INSERT_SPAN, _UPDATE_SPAN = insert("spans", SpanRecord), update("spans", SpanRecord)
+_INSERT_TRACE, _UPDATE_TRACE = insert("traces", TraceRecord), update("traces", TraceRecord)
+_SELECT_TRACE = f"SELECT {columns(TraceRecord)} FROM traces"
+
+
+_SUMS = ("trace_count", "error_count", "input_tokens", "output_tokens", "cost_pico", "priced")
+_ADD_TO_SESSION = (
+    "INSERT INTO sessions VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (session) DO UPDATE SET start_ns=min(start_ns, excluded.start_ns), "
+    f"end_ns=max(end_ns, excluded.end_ns), {', '.join(f'{name}={name}+excluded.{name}' for name in _SUMS)}"
+)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A span on its way in: understood and with its body; `batch` says whose it is."""
+
+    span: Span
+    body: bytes
+    batch: int
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A group of batches, as far as it goes without the file."""
+
+    arrivals: Sequence[Arrival]
+    running: Sequence[Span]
+    logs: Sequence[LogRecord]
+    scores: Sequence[tuple[Score, int]]
+    duplicates: Counter[int]
+
+
+@dataclass(slots=True)
+class Touched:
+    """A trace in this transaction: as it was (None: new), and the spans it gets."""
+
+    id: int
+    trace_id: str
+    before: TraceRecord | None
+    arrivals: list[Arrival] = field(default_factory=list[Arrival])
+    running: list[Span] = field(default_factory=list[Span])
+    records: list[SpanRecord] = field(default_factory=list[SpanRecord])
+
+
+def prepare(batches: Sequence[Batch]) -> Prepared:
+    """Everything that needs no lock. The first of equal spans wins; an id that is no hexadecimal id is refused."""
+    arrivals: dict[tuple[str, str], Arrival] = {}
+    running: dict[tuple[str, str], Span] = {}
+    duplicates: Counter[int] = Counter()
+    for number, batch in enumerate(batches):
+        for span in batch.spans:
+            key = span.trace_id, span.span_id
+            if key in arrivals:
+                duplicates[number] += 1
+                continue
+            if rollup.is_running(span):
+                running[key] = understand(span)
+                continue
+            _check_ids(span)
+            known = understand(span)
+            arrivals[key] = Arrival(known, packs.body(span), number)
+        for span in batch.running:
+            _check_ids(span)
+            running[span.trace_id, span.span_id] = understand(span)
+    return Prepared(
+        list(arrivals.values()),
+        [span for key, span in running.items() if key not in arrivals],
+        [log for batch in batches for log in batch.logs],
+        [(score, number) for number, batch in enumerate(batches) for score in batch.scores],
+        duplicates,
+    )
+
+
+def _check_ids(span: Span) -> None:
+    if len(span.trace_id) != 32 or len(span.span_id) != 16 or len(span.parent_span_id) not in {0, 16}:
+        raise InvalidValue(f"span ids must be 32 and 16 hexadecimal digits: {span.trace_id!r}, {span.span_id!r}, {span.parent_span_id!r}")
+
+
+class Writer:
+    """Owns the only connection that writes. `lock` is held for one transaction at a time, by whichever thread writes."""
+
+    def __init__(self, connection: Connection, path: Path, strings: Strings) -> None:
+        self.connection, self.path, self.strings = connection, path, strings
+        self.lock = threading.RLock()
+        self.listeners: list[Callable[[], None]] = []
+        self._open: OrderedDict[int, list[Span]] = OrderedDict()
+        self._contexts: dict[bytes, int] = {}
+        self._load_counters()
+
+    # ---- Transactions ----
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """Everything inside is one durable change, or none."""
+        with self.lock, explained(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute(
+                    "UPDATE counters SET traces=?, spans=?, scores=?, seq=?", (self.traces, self.spans, self.scores, self.seq)
+                )
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                self._load_counters()
+                raise
+        self.wake()
+
+    def wake(self) -> None:
+        for listener in self.listeners:
+            listener()
+
+    def _load_counters(self) -> None:
+        """Memory follows the file: at the start, and after a rollback."""
+        self._open.clear()
+        self._contexts.clear()
+        self.strings.forget()
+        one = self.connection.execute("SELECT traces, spans, scores, seq FROM counters").fetchone()
+        self.traces, self.spans, self.scores, self.seq = one
+        self._last = {
+            table: self.connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
+            for table in ("spans", "traces", "packs")
+        }
+        self.has_logs = self.connection.execute("SELECT 1 FROM log_events LIMIT 1").fetchone() is not None
+
+    def next_id(self, table: str) -> int:
+        self._last[table] += 1
+        return self._last[table]
+
+    # ---- A group of batches ----
+
+    def write(self, batches: Sequence[Batch]) -> Sequence[Written]:
+        """Store the batches in one transaction; what each of them brought."""
+        prepared = prepare(batches)
+        with self.transaction():
+            group = _Group(self, prepared)
+            written = group.store()
+        self._remember(group.open, group.closed)
+        return [written.get(number, Written(0, prepared.duplicates[number], 0)) for number in range(len(batches))]
+
+    def _remember(self, waiting: Mapping[int, list[Span]], closed: Iterable[int]) -> None:
+        for trace in closed:
+            self._open.pop(trace, None)
+        for trace, spans in waiting.items():
+            self._open[trace] = spans
+            self._open.move_to_end(trace)
+        while self._open and sum(map(len, self._open.values())) > OPEN_SPANS:
+            self._open.popitem(last=False)
+
+    def spans_so_far(self, before: TraceRecord) -> list[Span]:
+        """The ended spans a trace has in the file, condensed where the trace is still waiting for its root."""
+        waiting = self._open.get(before.id)
+        if waiting is not None:
+            return waiting
+        return [rollup.condense(span) for _, span in spans_of_trace(self.connection, before, self.strings)]
+
+    def forget(self, traces: Iterable[int]) -> None:
+        for trace in traces:
+            self._open.pop(trace, None)
+
+    # ---- Small shared pieces ----
+
+    def context(self, body: bytes) -> int:
+        """The number of a resource or scope, by its JSON."""
+        known = self._contexts.get(body)
+        if known is None:
+            digest = hashlib.blake2b(body, digest_size=16).digest()
+            self.connection.execute("INSERT OR IGNORE INTO contexts (digest, body) VALUES (?, ?)", (digest, body))
+            known = self.connection.execute("SELECT id FROM contexts WHERE digest=?", (digest,)).fetchone()[0]
+            if len(self._contexts) > 4096:
+                self._contexts.clear()
+            self._contexts[body] = known
+        return known
+
+    def intern(self, text: str | None) -> int | None:
+        return self.strings.number(self.connection, text)
+
+    def apply(self, changes: Changes) -> None:
+        """Add what changed to the minutes and hours; cells that come to nothing go."""
+        _merge(self.connection, "minutes", ("minute", "service", "kind"), changes.minutes)
+        _merge(self.connection, "hours", ("hour", "service", "model", "kind"), changes.hours)
+
+    def first_service(self, record: TraceRecord) -> int:
+        services = orjson.loads(record.services)
+        return self.intern(services[0]) or 0 if services else 0
+
+    def change_session(self, record: TraceRecord, sign: int) -> None:
+        """Count a trace in or out of its session."""
+        if record.session is None or not record.span_count:
+            return
+        self.connection.execute(
+            _ADD_TO_SESSION,
+            (
+                record.session,
+                record.start_ns,
+                record.start_ns + record.duration_ns,
+                sign,
+                sign * record.error_count,
+                sign * (record.input_tokens or 0),
+                sign * (record.output_tokens or 0),
+                sign * pico(record.cost_usd),
+                sign * (record.cost_usd is not None),
+            ),
+        )
+
+
+def _merge(connection: Connection, table: str, key: Sequence[str], changes: Mapping[MinuteKey, Tally] | Mapping[HourKey, Tally]) -> None:
+    where = " AND ".join(f"{column}=?" for column in key)
+    select = f"SELECT count, errors, input_tokens, output_tokens, cost_pico, durations FROM {table} WHERE {where}"
+    rows: list[tuple[object, ...]] = []
+    for cell, change in changes.items():
+        found = connection.execute(select, cell).fetchone()
+        if found is not None:
+            change.merge(read_tally(found))
+        if not change.count and not change.cost_pico:
+            connection.execute(f"DELETE FROM {table} WHERE {where}", cell)
+            continue
+        rows.append((*cell, *tally_row(change)))
+    marks = ",".join("?" * (len(key) + 6))
+    connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+
+
+class _Group:
+    """One group in its transaction."""
+
+    def __init__(self, writer: Writer, prepared: Prepared) -> None:
+        self.writer, self.prepared, self.connection = writer, prepared, writer.connection
+        self.intern = writer.intern
+        self.now = time.time_ns()
+        self.touched: dict[str, Touched] = {}
+        self.spans, self.duplicates, self.scores = Counter[int](), Counter(prepared.duplicates), Counter[int]()
+        self.changes, self.facets = Changes(), Facets()
+        self.open: dict[int, list[Span]] = {}
+        self.closed: set[int] = set()
+
+    def store(self) -> Mapping[int, Written]:
+        self._resolve()
+        self._drop_known()
+        self._add_logs()
+        self._insert_spans()
+        self._announce()
+        for touched in self.touched.values():
+            if touched.records or touched.running:
+                self._roll_up(touched)
+        self.writer.apply(self.changes)
+        self.facets.apply(self.connection)
+        self._add_scores()
+        batches = {*self.spans, *self.duplicates, *self.scores}
+        return {number: Written(self.spans[number], self.duplicates[number], self.scores[number]) for number in batches}
+
+    # ---- Which traces and spans are known ----
+
+    def _resolve(self) -> None:
+        arrivals, running = self.prepared.arrivals, self.prepared.running
+        ids = list(dict.fromkeys([arrival.span.trace_id for arrival in arrivals] + [span.trace_id for span in running]))
+        known = traces_by_id(self.connection, ids)
+        for trace_id in ids:
+            before = known.get(trace_id)
+            self.touched[trace_id] = Touched(before.id if before else self.writer.next_id("traces"), trace_id, before)
+        for arrival in arrivals:
+            self.touched[arrival.span.trace_id].arrivals.append(arrival)
+        for span in running:
+            self.touched[span.trace_id].running.append(span)
+
+    def _drop_known(self) -> None:
+        """Spans that are in the file already go no further, announcements of ended spans neither."""
+        for touched in self.touched.values():
+            if touched.before is None or not touched.before.span_count:
+                continue
+            asked = [id_number(span.span_id) for span in (*(arrival.span for arrival in touched.arrivals), *touched.running)]
+            found = known_spans(self.connection, touched.id, asked)
+            if not found:
+                continue
+            for arrival in touched.arrivals:
+                self.duplicates[arrival.batch] += id_number(arrival.span.span_id) in found
+            touched.arrivals = [arrival for arrival in touched.arrivals if id_number(arrival.span.span_id) not in found]
+            touched.running = [span for span in touched.running if id_number(span.span_id) not in found]
+
+    # ---- Rows ----
+
+    def _insert_spans(self) -> None:
+        """Traces one after the other, so that a trace's spans lie in one pack and in neighbouring rows."""
+        entering = [(touched, arrival) for touched in self.touched.values() for arrival in touched.arrivals]
+        contexts: dict[int, int] = {}
+        at = 0
+        for count in packs.in_packs([arrival.body for _, arrival in entering]):
+            pack = self.writer.next_id("packs")
+            members = entering[at : at + count]
+            at += count
+            data = packs.pack([arrival.body for _, arrival in members])
+            self.connection.execute("INSERT INTO packs VALUES (?, ?, ?)", (pack, count, data))
+            for slot, (touched, arrival) in enumerate(members):
+                span = arrival.span
+                touched.records.append(
+                    span_record(
+                        span,
+                        span.normalised or rollup.NOTHING,
+                        self.intern,
+                        id=self.writer.next_id("spans"),
+                        trace=touched.id,
+                        resource=self._context(contexts, span.resource),
+                        scope=self._context(contexts, span.scope),
+                        pack=pack,
+                        slot=slot,
+                        flags=0,
+                    )
+                )
+                self.spans[arrival.batch] += 1
+        self.writer.spans += len(entering)
+
+    def _context(self, seen: dict[int, int], context: Resource | Scope) -> int:
+        number = seen.get(id(context))  # the spans of a request share the object
+        if number is None:
+            body = packs.resource_body(context) if isinstance(context, Resource) else packs.scope_body(context)
+            number = seen[id(context)] = self.writer.context(body)
+        return number
+
+    def _announce(self) -> None:
+        for touched in self.touched.values():
+            before = touched.before
+            if before is not None and before.running_count and touched.records:
+                self.connection.executemany(
+                    "DELETE FROM running WHERE trace=? AND span_id=?", [(touched.id, record.span_id) for record in touched.records]
+                )
+            for span in touched.running:
+                self.connection.execute(
+                    "INSERT OR REPLACE INTO running VALUES (?, ?, ?, ?)",
+                    (touched.id, id_number(span.span_id), self.now, announced_body(span)),
+                )
+
+    # ---- Roll-ups ----
+
+    def _roll_up(self, touched: Touched) -> None:
+        """The trace's row again from all its spans; what changed goes to the minutes, hours, facets and the session."""
+        writer, before = self.writer, touched.before
+        earlier = writer.spans_so_far(before) if before is not None and before.span_count else []
+        ended = [*earlier, *(arrival.span for arrival in touched.arrivals)]
+        running = touched.running
+        if before is not None and before.running_count:
+            running = running_spans(self.connection, before.id, touched.trace_id)
+        summary = rollup.summarise([*ended, *running])
+        tree = rollup.Tree(ended)
+        flags = _flags(tree)
+        self._flag_earlier(touched, flags)
+        records = [
+            record._replace(flags=flags.get(arrival.span.span_id, 0) | _unpriced(arrival.span.normalised))
+            for record, arrival in zip(touched.records, touched.arrivals, strict=True)
+        ]
+        self.connection.executemany(_INSERT_SPAN, records)
+        self.changes.spans(records)
+        writer.seq += 1
+        after = trace_record(
+            summary,
+            self.intern,
+            id=touched.id,
+            seq=writer.seq,
+            running=len(running),
+            verdict=before.verdict if before else None,
+        )
+        self._replace_trace(before, after)
+        self.facets.add_spans(touched.id, records, earlier_kinds={span.normalised.kind for span in earlier if span.normalised})
+        facet_changes(self.facets, before, after, self.intern)
+        self._keep_open(touched.id, summary.root_missing or bool(running), ended, len(earlier))
+        self._own_scores(touched)
+
+    def _flag_earlier(self, touched: Touched, flags: Mapping[str, int]) -> None:
+        """A late child can take over what its wrapper counted: earlier rows whose flags change are counted out and in again."""
+        if touched.before is None or not touched.before.span_count:
+            return
+        new = {id_number(span_id): flag for span_id, flag in flags.items()}
+        select = f"SELECT {columns(SpanRecord)} FROM spans WHERE trace=? AND (flags & 3 OR span_id IN (SELECT value FROM json_each(?)))"
+        asked = orjson.dumps(list(new)).decode()
+        for row in self.connection.execute(select, (touched.id, asked)).fetchall():
+            record = SpanRecord._make(row)
+            wanted = new.get(record.span_id, 0) | (record.flags & UNPRICED)
+            if wanted != record.flags:
+                self.connection.execute("UPDATE spans SET flags=? WHERE id=?", (wanted, record.id))
+                self.changes.spans([record], -1)
+                self.changes.spans([record._replace(flags=wanted)])
+
+    def _replace_trace(self, before: TraceRecord | None, after: TraceRecord) -> None:
+        writer = self.writer
+        if before is None:
+            self.connection.execute(_INSERT_TRACE, after)
+        else:
+            self.connection.execute(_UPDATE_TRACE, (*after[1:], after.id))
+            remember_move(self.connection, before, after.seq)
+            self.changes.trace(before, writer.first_service(before), -1)
+            writer.change_session(before, -1)
+        self.changes.trace(after, writer.first_service(after))
+        writer.change_session(after, 1)
+        writer.traces += (after.span_count > 0) - (before is not None and before.span_count > 0)
+
+    def _keep_open(self, trace: int, waiting: bool, ended: Sequence[Span], condensed: int) -> None:
+        if waiting:
+            self.open[trace] = [*ended[:condensed], *(rollup.condense(span) for span in ended[condensed:])]
+        else:
+            self.closed.add(trace)
+
+    # ---- Log records and scores ----
+
+    def _add_logs(self) -> None:
+        """Log records go to their span's reading; a span that is here already is derived again, one that comes now takes them along."""
+        for log in self.prepared.logs:
+            body = packs.event_body(log.event)
+            digest = hashlib.blake2b(body, digest_size=8).digest()
+            self.connection.execute(
+                "INSERT OR IGNORE INTO log_events VALUES (?, ?, ?, ?, ?)",
+                (bytes.fromhex(log.trace_id), id_number(log.span_id), digest, self.now, body),
+            )
+        self.writer.has_logs = self.writer.has_logs or bool(self.prepared.logs)
+        if not self.writer.has_logs:
+            return
+        for touched in self.touched.values():
+            events = log_events(self.connection, bytes.fromhex(touched.trace_id))
+            for arrival in touched.arrivals:
+                found = events.get(id_number(arrival.span.span_id))
+                if found:
+                    arrival.span = understand(_with_events(arrival.span, found))
+
+    def _own_scores(self, touched: Touched) -> None:
+        """Evaluations that travelled with a span count like any other."""
+        for arrival in touched.arrivals:
+            for score in (arrival.span.normalised or rollup.NOTHING).scores:
+                target = Target(arrival.span.trace_id, arrival.span.span_id)
+                stamped = replace(score, target=target, time_unix_nano=score.time_unix_nano or arrival.span.end_unix_nano)
+                self.writer.scores += add_score(self.connection, stamped)
+
+    def _add_scores(self) -> None:
+        for score, batch in self.prepared.scores:
+            added = add_score(self.connection, score if score.time_unix_nano else replace(score, time_unix_nano=self.now))
+            self.writer.scores += added
+            self.scores[batch] += added
+        scored = list({score.target.trace_id: None for score, _ in self.prepared.scores if score.target.trace_id})
+        for trace in traces_by_id(self.connection, [trace_id for trace_id in scored if trace_id not in self.touched]).values():
+            self.writer.seq += 1
+            remember_move(self.connection, trace, self.writer.seq)
+            self.connection.execute("UPDATE traces SET seq=? WHERE id=?", (self.writer.seq, trace.id))
+
+
+def _with_events(span: Span, events: Sequence[Event]) -> Span:
+    return replace(span, events=[*span.events, *events], normalised=None)
+
+
+def _flags(tree: rollup.Tree) -> Mapping[str, int]:
+    """Which spans' tokens and cost count."""
+    flags: dict[str, int] = {}
+    for span in (*rollup.calls(tree), *rollup.embedding_calls(tree)):
+        flags[span.span_id] = TOKENS_COUNT
+    for span in rollup.priced_calls(tree):
+        flags[span.span_id] = flags.get(span.span_id, 0) | COST_COUNTS
+    return flags
+
+
+def _unpriced(n: Normalised | None) -> int:
+    return UNPRICED if n is not None and n.cost_source == "unpriced" else 0
+
+
+# ---- Statements shared with the other writing modules ----
+
+
+def traces_by_id(connection: Connection, trace_ids: Sequence[str]) -> Mapping[str, TraceRecord]:
+    found: dict[str, TraceRecord] = {}
+    for at in range(0, len(trace_ids), IN_CLAUSE):
+        asked = [bytes.fromhex(trace_id) for trace_id in trace_ids[at : at + IN_CLAUSE]]
+        marks = ",".join("?" * len(asked))
+        for row in connection.execute(f"{_SELECT_TRACE} WHERE trace_id IN ({marks})", asked):
+            record = TraceRecord._make(row)
+            found[record.trace_id.hex()] = record
+    return found
+
+
+def known_spans(connection: Connection, trace: int, span_ids: Sequence[int]) -> set[int]:
+    select = "SELECT span_id FROM spans WHERE trace=? AND span_id IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in connection.execute(select, (trace, orjson.dumps(list(span_ids)).decode()))}
+
+
+def remember_move(connection: Connection, before: TraceRecord, seq: int) -> None:
+    """What the trace's places in the orders were, for cursors that began before this write."""
+    connection.execute(
+        "INSERT INTO moves VALUES (?,?,?,?,?,?,?,?)",
+        (seq, before.id, before.start_ns, before.duration_ns, before.cost_usd, before.tokens, before.span_count, before.error_count),
+    )
+    if seq % 1024 == 0:
+        connection.execute("DELETE FROM moves WHERE seq < ?", (seq - MOVES_KEPT,))
+
+
+def add_score(connection: Connection, score: Score) -> int:
+    """Append a score and mark which one counts now; the same id again changes nothing."""
+    target = score.target
+    trace_id = bytes.fromhex(target.trace_id) if target.trace_id else None
+    span_id = id_number(target.span_id) if target.span_id else None
+    annotator = score.annotator_id
+    key = (trace_id, span_id, target.session_id, score.name, score.annotator_kind.value, annotator)
+    told = (score.value, score.label, score.explanation)
+    stamp = score.id or hashlib.blake2b(repr((key, told, score.time_unix_nano)).encode(), digest_size=16).hexdigest()
+    added = connection.execute(
+        "INSERT OR IGNORE INTO scores VALUES (?,?,?,?,?,?,?,?,?,?,?,0)",
+        (stamp, trace_id, span_id, target.session_id, score.name, *told, score.annotator_kind.value, annotator, score.time_unix_nano),
+    ).rowcount
+    if added:
+        which = "trace_id=?" if trace_id is not None else "session=?"
+        same = (
+            f"{which} AND name=? AND span_id IS ? AND session IS ? AND annotator_kind=? AND annotator_id IS ?",
+            (trace_id if trace_id is not None else target.session_id, score.name, span_id, target.session_id, *key[4:]),
+        )
+        connection.execute(f"UPDATE scores SET counts=0 WHERE {same[0]} AND counts=1", same[1])
+        connection.execute(
+            f"UPDATE scores SET counts=(value IS NOT NULL OR label IS NOT NULL) WHERE rowid = "
+            f"(SELECT rowid FROM scores WHERE {same[0]} ORDER BY time_ns DESC, rowid DESC LIMIT 1)",
+            same[1],
+        )
+    return added
