@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header
@@ -32,7 +33,7 @@ async def read_live(
 
 async def _events(here: Parts, filter: Filter, cursor: int) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n: listening\n\n"
-    changes = aiter(here.tail.traces(filter, cursor))
+    changes = here.tail.traces(filter, cursor)
     upcoming = asyncio.ensure_future(anext(changes))
     closing = asyncio.ensure_future(here.closing.wait())
     try:
@@ -47,5 +48,8 @@ async def _events(here: Parts, filter: Filter, cursor: int) -> AsyncIterator[byt
             yield b"id: %d\nevent: trace\ndata: %b\n\n" % (position, encode(summary_json(summary)))
             upcoming = asyncio.ensure_future(anext(changes))
     finally:
-        upcoming.cancel()
         closing.cancel()
+        upcoming.cancel()
+        with suppress(asyncio.CancelledError, StopAsyncIteration):
+            await upcoming
+        await changes.aclose()
