@@ -1,0 +1,120 @@
+// @ts-check
+/** Values → text for people. Pure; tested with node's runner. Numbers keep three significant digits, units follow a no-break space. */
+
+const NBSP = "\u00a0";
+
+/** @param {number} value three significant digits, no exponent */
+function three(value) {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? trim(value.toFixed(1)) : trim(value.toFixed(2));
+}
+
+/** @param {string} text */
+function trim(text) {
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+/** @param {number | null | undefined} ns nanoseconds → "2.4 ms", "6.02 s", "3 min 12 s" */
+export function duration(ns) {
+  if (ns === null || ns === undefined || !Number.isFinite(ns)) return "–";
+  if (ns < 1e3) return `${Math.round(ns)}${NBSP}ns`;
+  if (ns < 999_500) return `${three(ns / 1e3)}${NBSP}µs`;
+  if (ns < 999.5e6) return `${three(ns / 1e6)}${NBSP}ms`;
+  if (ns < 59.995e9) return `${(ns / 1e9).toFixed(ns < 9.995e9 ? 2 : 1)}${NBSP}s`;
+  const seconds = Math.round(ns / 1e9);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}${NBSP}min${NBSP}${seconds % 60}${NBSP}s`;
+  return `${Math.floor(seconds / 3600)}${NBSP}h${NBSP}${Math.floor((seconds % 3600) / 60)}${NBSP}min`;
+}
+
+/** @param {number | null | undefined} count 312, 2.6k, 1.2M */
+export function compact(count) {
+  if (count === null || count === undefined) return "–";
+  if (count < 1000) return String(count);
+  if (count < 999_500) return `${trim((count / 1e3).toFixed(count < 99_950 ? 1 : 0))}k`;
+  return `${trim((count / 1e6).toFixed(1))}M`;
+}
+
+/** @param {number | null | undefined} count 5229 → "5,229" */
+export function grouped(count) {
+  return count === null || count === undefined ? "–" : Math.round(count).toString().replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** @param {number | null | undefined} usd at least two significant digits: "$0.0118", "$12.40", "$0.000031" */
+export function cost(usd) {
+  if (usd === null || usd === undefined) return "–";
+  if (usd === 0) return "$0";
+  if (usd >= 1) return `$${usd.toFixed(2)}`;
+  const places = Math.min(9, 2 - Math.floor(Math.log10(usd)));
+  return `$${trim(usd.toFixed(places))}`;
+}
+
+/** @param {number | null | undefined} value a score, three decimals at most */
+export function score(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && size < 0.001) return value.toExponential(1);
+  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size < 0.1 && size > 0 ? value.toFixed(3) : value.toFixed(2);
+}
+
+/** @param {number} share 0..1 */
+export function percent(share) {
+  return share > 0 && share < 0.01 ? `<1${NBSP}%` : `${Math.round(share * 100)}${NBSP}%`;
+}
+
+/** @param {number} count */
+export function bytes(count) {
+  if (count < 1000) return `${count}${NBSP}B`;
+  return count < 1e6 ? `${three(count / 1e3)}${NBSP}kB` : `${three(count / 1e6)}${NBSP}MB`;
+}
+
+/** @param {number} count @param {string} noun @param {string} [plural] */
+export function counted(count, noun, plural = `${noun}s`) {
+  return `${grouped(count)} ${count === 1 ? noun : plural}`;
+}
+
+/** @param {string | number | bigint} ns Unix nanoseconds as they stand in the JSON → a Date (milliseconds) */
+export function dateOf(ns) {
+  return new Date(Number(BigInt(ns) / 1_000_000n));
+}
+
+/** @param {string | number | bigint | null | undefined} ns local time to the second */
+export function clock(ns) {
+  if (ns === null || ns === undefined || ns === "" || ns === "0") return "–";
+  const date = dateOf(ns);
+  const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+// Characters that would act instead of being read: C0 controls but tab and newline, DEL, C1, and the bidirectional overrides and isolates.
+const ACTING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\ufeff]/g;
+
+/** @param {string} text the same text with characters that act (NUL, escape, RTL override …) made visible */
+export function visible(text) {
+  if (text.includes("\r\n")) text = text.replaceAll("\r\n", "\n");
+  return text.replace(ACTING, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  });
+}
+
+/** @param {string} text one line, at most `length` characters */
+export function oneLine(text, length = 200) {
+  const line = visible(text.slice(0, length * 4)).replace(/\s+/g, " ").trim();
+  return line.length > length ? `${line.slice(0, length - 1)}…` : line;
+}
+
+// What a JSON value is called when it holds the text people mean, in the order we believe it.
+const TEXT_FIELDS = ["question", "query", "input", "answer", "output", "text", "content", "message", "result", "response", "prompt"];
+
+/** @param {unknown} value @returns {string | null} the text a JSON value is about, where that is plain */
+export function textOf(value) {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (Array.isArray(value)) return value.length === 0 ? null : textOf(value[value.length - 1]);
+  if (value && typeof value === "object") {
+    const object = /** @type {Record<string, unknown>} */ (value);
+    for (const field of TEXT_FIELDS) if (typeof object[field] === "string") return /** @type {string} */ (object[field]);
+    if (Array.isArray(object.messages)) return textOf(object.messages);
+  }
+  return null;
+}

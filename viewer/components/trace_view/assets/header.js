@@ -1,0 +1,156 @@
+// @ts-check
+/** Above the panes: the question as title, the roll-ups of the trace, what one can do with it, and the strip of pipeline stages. */
+
+import { clock, compact, cost, counted, duration, grouped, oneLine, visible } from "./format.js";
+import { ICONS, kindIcon } from "./icons.js";
+import { h, icon, iconButton } from "./dom.js";
+import { copyText } from "./copy.js";
+import { fact, statusPill } from "./detail.js";
+import { giveScore } from "./scores.js";
+import { openMenu } from "./menu.js";
+import { pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
+import { rootOf } from "./model.js";
+import { asCurl, asPython } from "./raw.js";
+
+/** @typedef {import("./mount.js").Page} Page */
+
+/** @param {Page} page */
+export function header(page) {
+  const { trace } = page;
+  const { summary } = trace;
+  const kind = String(summary.root_kind ?? trace.kind[rootOf(trace)] ?? "UNKNOWN");
+  const asked = summary.input_preview ? oneLine(String(summary.input_preview), 400) : "";
+  const title = asked || visible(String(summary.root_name ?? trace.name[0] ?? "Trace"));
+  const running = summary.state === "running" || (trace.health.running_count ?? 0) > 0;
+  return h(
+    "header",
+    `head k-${kind.toLowerCase()}`,
+    h(
+      "div",
+      "title-row",
+      h("span", "kind-icon large", icon(kindIcon(kind))),
+      h("h1", { title }, title),
+      statusPill(running ? "running" : String(summary.status ?? "unset")),
+      summary.verdict && h("span", { class: "verdict", title: "First failing stage" }, visible(String(summary.verdict))),
+      h("span", "spacer"),
+      page.store.live && thumbs(page),
+      page.store.live && steps(page),
+      actions(page),
+    ),
+    h("dl", "facts wide", facts(page, running, asked !== "")),
+  );
+}
+
+/** @param {Page} page @param {boolean} running @param {boolean} titled the title is the question, so the root's name is a fact */
+function facts(page, running, titled) {
+  const { trace } = page;
+  const { summary } = trace;
+  const usage = summary.usage ?? {};
+  const tokens = usage.total_tokens ?? (usage.input_tokens === undefined && usage.output_tokens === undefined ? undefined : (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0));
+  const id = String(summary.trace_id ?? page.traceId);
+  const copy = h("button", { type: "button", class: "mono copyable", title: `${id}\nCopy the trace id`, onclick: () => copyText(id, copy) }, id.slice(0, 12));
+  const tooltip = [usage.input_tokens !== undefined && `input ${grouped(usage.input_tokens)}`, usage.output_tokens !== undefined && `output ${grouped(usage.output_tokens)}`, usage.cached_input_tokens && `cached ${grouped(usage.cached_input_tokens)}`, summary.embedding_tokens && `embedding ${grouped(summary.embedding_tokens)} (apart)`].filter(Boolean).join("\n");
+  const models = summary.models?.length ? summary.models : [...new Set(trace.model.filter((model, i) => model && trace.kind[i] === "LLM"))];
+  return [
+    titled && summary.root_name && fact("Root", h("span", "mono clip", visible(String(summary.root_name)))),
+    fact("Duration", running ? `${duration(trace.total)} so far` : duration(summary.duration_ns ?? trace.total)),
+    fact("Spans", grouped(summary.span_count ?? trace.size)),
+    summary.error_count > 0 && fact("Errors", h("button", { type: "button", class: "as-link bad", title: "Show the failed spans", onclick: () => page.onlyErrors() }, grouped(summary.error_count))),
+    tokens !== undefined && fact("Tokens", grouped(tokens), null, tooltip),
+    summary.cost_usd !== null && summary.cost_usd !== undefined ? fact("Cost", cost(summary.cost_usd), summary.unpriced ? "at least" : null, summary.unpriced ? "A call's model has no known price" : "") : summary.unpriced ? fact("Cost", "unpriced", null, "No price is known for the models of this trace") : null,
+    models.length > 0 && fact("Model", visible(String(models[0])), models.length > 1 ? `+${models.length - 1}` : null, models.join("\n")),
+    summary.services?.length > 0 && fact("Service", visible(summary.services.join(", "))),
+    summary.environment && fact("Environment", visible(String(summary.environment))),
+    summary.session_id && fact("Session", sessionLink(page, String(summary.session_id))),
+    summary.user_id && fact("User", visible(String(summary.user_id))),
+    summary.tags?.length > 0 && fact("Tags", h("span", "tag-list", summary.tags.slice(0, 4).map((/** @type {string} */ tag) => h("span", "tag", visible(tag))), summary.tags.length > 4 && `+${summary.tags.length - 4}`)),
+    fact("Started", clock(summary.start_unix_nano), null, String(summary.start_time ?? "")),
+    fact("Trace", copy),
+  ];
+}
+
+/** @param {Page} page @param {string} session */
+function sessionLink(page, session) {
+  const short = visible(session.length > 24 ? `${session.slice(0, 22)}…` : session);
+  return page.links?.session ? h("a", { class: "as-link", href: page.links.session + encodeURIComponent(session), title: visible(session) }, short) : h("span", { title: visible(session) }, short);
+}
+
+/** @param {Page} page thumbs for the whole answer: the score people give most */
+function thumbs(page) {
+  const given = (page.trace.summary.scores ?? []).filter((/** @type {any} */ score) => score.name === "thumbs" && score.annotator?.kind === "HUMAN").pop();
+  const button = (/** @type {boolean} */ up) => {
+    const on = given && (up ? given.value > 0.5 : given.value <= 0.5);
+    const element = iconButton(up ? ICONS.thumbUp : ICONS.thumbDown, up ? "Good answer" : "Bad answer", async () => {
+      try {
+        const judgement = on ? { name: "thumbs" } : { name: "thumbs", value: up ? 1 : 0, label: up ? "up" : "down" };
+        page.onscore(await giveScore(page, { trace_id: page.traceId }, judgement));
+      } catch (error) {
+        page.say(`Not saved: ${/** @type {Error} */ (error).message}`);
+      }
+    }, { "aria-pressed": String(Boolean(on)) });
+    return element;
+  };
+  return h("div", "thumbs", button(true), button(false));
+}
+
+/** @param {Page} page */
+function steps(page) {
+  return h("div", "steps-between", iconButton(ICONS.up, "Previous trace of the list (h or [)", () => page.step(-1)), iconButton(ICONS.down, "Next trace of the list (l or ])", () => page.step(1)));
+}
+
+/** @param {Page} page */
+function actions(page) {
+  if (!page.store.live) return h("span", { class: "tag", title: "A saved file: everything shown is inside it" }, "saved trace");
+  const link = iconButton(ICONS.link, "Copy a link to this view", () => copyText(page.linkTo(page.selectedId()), link));
+  const more = iconButton(ICONS.more, "Download, copy", () => openMenu(more, menu(page)), { "aria-haspopup": "menu" });
+  return h("div", "actions", link, more);
+}
+
+/** @param {Page} page @returns {import("./menu.js").Item[]} */
+function menu(page) {
+  const id = page.traceId;
+  const query = encodeURIComponent(`trace_id:${id}`);
+  return [
+    ...(page.links?.html ? [{ title: "Open as a single HTML file", href: page.links.html + encodeURIComponent(id) }, { title: "Download as HTML", href: page.links.html + encodeURIComponent(id), download: `trace-${id}.html` }] : []),
+    { title: "Download as OTLP JSON lines", href: `${page.api}/export?filter=${query}&format=otlp-jsonl`, download: `trace-${id}.otlp.jsonl` },
+    { title: "Download as JSON", href: `${page.api}/traces/${id}`, download: `trace-${id}.json` },
+    { title: "Copy trace id", act: () => copyText(id) },
+    { title: "Copy as curl", act: () => copyText(asCurl(location.origin, page.api, id)) },
+    { title: "Copy as Python", act: () => copyText(asPython(location.origin, id)) },
+  ];
+}
+
+/** The pipeline of the trace, one cell per stage; a stage without a span is quiet. @param {Page} page */
+export function strip(page) {
+  const { trace } = page;
+  const { stages, scope, retrievals } = pipelineOf(trace, rootOf(trace));
+  if (![...stages.keys()].some((stage) => stage !== "generate")) return null;
+  const whole = trace.duration[scope] || trace.total || 1;
+  return h(
+    "nav",
+    { class: "strip", "aria-label": "Stages of the pipeline" },
+    STAGES.map((stage) => {
+      const spans = stages.get(stage) ?? [];
+      const time = spans.reduce((sum, i) => sum + trace.duration[i], 0);
+      const failed = spans.some((i) => trace.status[i] === "error");
+      const running = spans.some((i) => trace.state[i] === "running");
+      const cell = h(
+        "button",
+        {
+          type: "button",
+          class: ["stage", spans.length ? "" : "absent", failed ? "failed" : "", running ? "running" : ""].filter(Boolean).join(" "),
+          data: { stage },
+          disabled: !spans.length,
+          title: spans.length ? `${spans.map((i) => trace.name[i]).slice(0, 8).join("\n")}` : "No span of this trace is this stage",
+          onclick: () => page.select(trace.id[spans[spans.length - 1]]),
+        },
+        icon(ICONS[stage]),
+        h("span", "stage-title", STAGE_TITLES[stage]),
+        h("span", "stage-facts", spans.length ? [failed && icon(ICONS.error), running ? "running" : duration(time), spans.length > 1 && ` · ${compact(spans.length)}`] : "–"),
+        spans.length > 0 && h("i", { class: "stage-share", style: { width: `${Math.min(100, (time / whole) * 100)}%` } }),
+      );
+      return cell;
+    }),
+    retrievals > 1 && scope !== rootOf(trace) ? h("span", { class: "strip-note", title: `The trace holds ${retrievals} retrievals; the strip shows the last answer's` }, `last of ${counted(retrievals, "retrieval")}`) : null,
+  );
+}

@@ -1,0 +1,244 @@
+// @ts-check
+/**
+ * Which spans are which step of a retrieval pipeline, and which passages passed through them. Spans that say their stage
+ * (`rightpassage.stage`) are believed; for the rest kind and name decide. Passages of different spans are one passage if their id is the
+ * same, else if their text is. Nothing here judges: it joins what was recorded.
+ */
+
+/** @typedef {import("./model.js").Trace} Trace */
+
+export const STAGES = /** @type {const} */ (["rewrite", "recall", "fuse", "filter", "rerank", "assemble", "generate", "cite"]);
+
+/** @typedef {typeof STAGES[number]} Stage */
+
+/** @type {Record<Stage, string>} */
+export const STAGE_TITLES = {
+  rewrite: "Rewrite",
+  recall: "Recall",
+  fuse: "Fuse",
+  filter: "Filter",
+  rerank: "Rerank",
+  assemble: "Assemble",
+  generate: "Generate",
+  cite: "Cite",
+};
+
+/** @type {[RegExp, Stage][]} names say the stage where the kind alone does not */
+const BY_NAME = [
+  [/rewrit|condens|reformulat|expand.?quer|query.?expan|hyde|multi.?quer|standalone/i, "rewrite"],
+  [/\bfus(e|ion)\b|rrf|[._-]fuse|merge.?results/i, "fuse"],
+  [/(^|[._\-\s])(filter|dedup|dedupe|deduplicate|acl)/i, "filter"],
+  [/re-?rank/i, "rerank"],
+  [/cit(e|es|ation|ations)\b|attribut(e|ion).?(answer|source)/i, "cite"],
+  [/assembl|(build|format|render|make|fill).?(prompt|context)|(prompt|context).?(build|format|render|assembl)/i, "assemble"],
+];
+
+/** @type {Record<string, Stage>} */
+const BY_KIND = { RETRIEVER: "recall", RERANKER: "rerank", PROMPT: "assemble", LLM: "generate" };
+
+/** @param {string} kind @param {string} name @param {string | null} [said] @returns {Stage | null} */
+export function stageOf(kind, name, said) {
+  if (said && STAGES.includes(/** @type {Stage} */ (said))) return /** @type {Stage} */ (said);
+  if (kind === "AGENT" || kind === "TOOL" || kind === "EVALUATOR" || kind === "GUARDRAIL") return null;
+  for (const [pattern, stage] of BY_NAME) {
+    if (!pattern.test(name)) continue;
+    if (stage === "rewrite" || kind !== "LLM") return stage; // an LLM named "answer with citations" generates
+  }
+  return BY_KIND[kind] ?? null;
+}
+
+/**
+ * The part of the trace a story is told about: the last answer below `top` and the subtree round it that holds its retrieval.
+ * @param {Trace} trace @param {number} top
+ * @returns {{scope: number, answer: number, retrievals: number, stages: Map<Stage, number[]>}} `answer` is -1 without a model call;
+ *   `retrievals` counts retriever spans below `top`
+ */
+export function pipelineOf(trace, top) {
+  const { kind, end, parent, start, duration, depth } = trace;
+  let answer = -1;
+  let retrievals = 0;
+  const judged = judgedBelow(trace, top);
+  for (let i = top; i < end[top]; i++) {
+    if (kind[i] === "RETRIEVER") retrievals++;
+    if (kind[i] !== "LLM" || judged[i - top] || stageOf(kind[i], trace.name[i], trace.stage[i]) !== "generate") continue;
+    if (answer < 0 || start[i] + duration[i] >= start[answer] + duration[answer]) answer = i;
+  }
+  let scope = top;
+  if (answer >= 0 && retrievals > 1) {
+    for (let at = answer; at >= top && depth[at] >= depth[top]; at = parent[at]) {
+      if (hasKind(trace, at, "RETRIEVER")) {
+        scope = at;
+        break;
+      }
+      if (at === top || parent[at] < 0) break;
+    }
+  }
+  return { scope, answer, retrievals, stages: stagesBelow(trace, scope) };
+}
+
+/** @param {Trace} trace @param {number} top @returns {Uint8Array} 1 where a span lies below an evaluator or guardrail */
+function judgedBelow(trace, top) {
+  const judged = new Uint8Array(trace.end[top] - top);
+  for (let i = top; i < trace.end[top]; i++) {
+    const kind = trace.kind[i];
+    const above = i > top && trace.parent[i] >= top ? judged[trace.parent[i] - top] : 0;
+    judged[i - top] = above || kind === "EVALUATOR" || kind === "GUARDRAIL" ? 1 : 0;
+  }
+  return judged;
+}
+
+/** @param {Trace} trace @param {number} top @param {string} kind */
+function hasKind(trace, top, kind) {
+  for (let i = top; i < trace.end[top]; i++) if (trace.kind[i] === kind) return true;
+  return false;
+}
+
+/** @param {Trace} trace @param {number} scope @returns {Map<Stage, number[]>} spans of each stage in time order */
+export function stagesBelow(trace, scope) {
+  const judged = judgedBelow(trace, scope);
+  /** @type {Map<Stage, number[]>} */
+  const stages = new Map();
+  for (let i = scope; i < trace.end[scope]; i++) {
+    if (judged[i - scope]) continue;
+    const stage = stageOf(trace.kind[i], trace.name[i], trace.stage[i]);
+    if (!stage) continue;
+    const spans = stages.get(stage);
+    if (!spans) stages.set(stage, [i]);
+    else if (!spans.some((above) => trace.end[above] > i)) spans.push(i); // a span inside one of its own stage is a detail of it
+  }
+  return stages;
+}
+
+// ---- Passages ----
+
+/**
+ * @typedef {object} Place where a passage stood after one span
+ * @property {number | null} rank
+ * @property {number | null} score
+ * @property {string | null} scoreKind
+ * @property {string | null} dropped why it went no further, where that was recorded
+ * @property {boolean} kept returned by the span, not merely considered
+ */
+
+/**
+ * @typedef {object} Passage
+ * @property {string} key
+ * @property {string | null} id
+ * @property {string | null} content
+ * @property {Record<string, any>} metadata
+ * @property {Map<number, Place>} places by the number of the column
+ * @property {{position: number, cut: boolean, tokens: number | null} | null} prompt where it stands in the prompt, if that was recorded
+ * @property {string[]} markers citation marks in the answer that point at it
+ */
+
+/** @typedef {{spanId: string, name: string, stage: Stage, query: string | null, index: any}} Column a span that returned documents */
+
+/** @param {any} document @returns {string} */
+function keyOf(document) {
+  const id = document.id ?? document.metadata?.id;
+  if (id !== undefined && id !== null && id !== "") return `id:${id}`;
+  return `text:${String(document.content ?? "").replace(/\s+/g, " ").trim()}`;
+}
+
+/**
+ * Passages of the spans of a pipeline, joined over the columns; the last column that has a passage decides the order.
+ * @param {{span: any, stage: Stage}[]} sources bodies in the order of their stages and times
+ * @param {any[]} placement @param {any[]} citations
+ * @returns {{columns: Column[], passages: Passage[]}}
+ */
+export function journey(sources, placement = [], citations = []) {
+  /** @type {Map<string, Passage>} */
+  const passages = new Map();
+  /** @type {Map<string, string>} text → key, to join a passage that has an id here and none there */
+  const byText = new Map();
+  /** @type {Column[]} */
+  const columns = [];
+  const note = (/** @type {any} */ document, /** @type {number} */ at, /** @type {boolean} */ kept, /** @type {number} */ position) => {
+    const text = String(document.content ?? "").replace(/\s+/g, " ").trim();
+    let key = keyOf(document);
+    if (!passages.has(key) && text && byText.has(text)) key = /** @type {string} */ (byText.get(text));
+    let passage = passages.get(key);
+    if (!passage) {
+      passage = { key, id: document.id ?? null, content: null, metadata: {}, places: new Map(), prompt: null, markers: [] };
+      passages.set(key, passage);
+    }
+    if (text) byText.set(text, key);
+    passage.content = passage.content ?? document.content ?? null;
+    passage.metadata = { ...document.metadata, ...passage.metadata };
+    if (passage.places.get(at)?.kept) return;
+    passage.places.set(at, {
+      rank: document.rank ?? (kept ? position : null),
+      score: document.score ?? null,
+      scoreKind: document.score_kind ?? null,
+      dropped: document.dropped ?? null,
+      kept,
+    });
+  };
+  for (const { span, stage } of sources) {
+    if (!span.documents?.length && !span.candidates?.length) continue;
+    const at = columns.length;
+    columns.push({ spanId: span.span_id, name: span.name, stage, query: span.query ?? null, index: span.index ?? null });
+    (span.documents ?? []).forEach((/** @type {any} */ document, /** @type {number} */ i) => note(document, at, true, i + 1));
+    (span.candidates ?? []).forEach((/** @type {any} */ document, /** @type {number} */ i) => note(document, at, false, i + 1));
+  }
+  const known = (/** @type {any} */ id) => passages.get(`id:${id}`);
+  for (const place of placement) {
+    const passage = known(place.id);
+    if (passage) passage.prompt = { position: place.position, cut: Boolean(place.cut), tokens: place.tokens ?? null };
+  }
+  for (const citation of citations) {
+    if (citation.document_id === undefined || citation.document_id === null) continue;
+    known(citation.document_id)?.markers.push(String(citation.marker));
+  }
+  return { columns, passages: [...passages.values()].sort(byLastPlace) };
+}
+
+/** @param {Passage} passage @returns {[number, Place]} the furthest column that kept it, else the furthest that considered it */
+export function lastPlace(passage) {
+  /** @type {[number, Place] | null} */
+  let best = null;
+  for (const entry of passage.places) {
+    if (!best || (entry[1].kept && !best[1].kept) || (entry[1].kept === best[1].kept && entry[0] > best[0])) best = entry;
+  }
+  return /** @type {[number, Place]} */ (best);
+}
+
+/** @param {Passage} a @param {Passage} b */
+function byLastPlace(a, b) {
+  const [columnA, placeA] = lastPlace(a);
+  const [columnB, placeB] = lastPlace(b);
+  if (placeA.kept !== placeB.kept) return placeA.kept ? -1 : 1;
+  return columnB - columnA || (placeA.rank ?? 1e9) - (placeB.rank ?? 1e9);
+}
+
+/** @param {Passage} passage @param {Column[]} columns whether the last span of the pipeline returned it */
+export function survived(passage, columns) {
+  return Boolean(passage.places.get(columns.length - 1)?.kept);
+}
+
+// Kinds of score where less is better, and those that are a share already.
+const DISTANCE = /dist|l2|euclid/i;
+const SHARE = /cos|rerank|similar|relevan|prob|norm/i;
+
+/**
+ * How long to draw a score: on its own scale where that is known, else relative to the scores beside it.
+ * @param {number | null} value @param {string | null} kind @param {(number | null)[]} beside all scores of the list @returns {number | null}
+ */
+export function scoreShare(value, kind, beside) {
+  const values = beside.filter((each) => each !== null);
+  if (value === null || !values.length) return null;
+  const least = Math.min(...values);
+  const most = Math.max(...values);
+  if (kind && DISTANCE.test(kind)) return most === least ? 1 : 1 - (0.92 * (value - least)) / (most - least);
+  if ((kind && SHARE.test(kind)) || !kind) if (least >= 0 && most <= 1 && most >= 0.2) return value;
+  if (least >= 0) return most ? value / most : 0;
+  return most === least ? 1 : 0.08 + (0.92 * (value - least)) / (most - least);
+}
+
+/** @param {Record<string, any>} metadata @param {string | null} id @returns {{title: string, source: string | null}} */
+export function titleOf(metadata, id) {
+  const heading = metadata.heading ?? metadata.title ?? metadata.section ?? metadata.name;
+  const title = Array.isArray(heading) ? heading.join(" › ") : heading;
+  const source = metadata.source ?? metadata.path ?? metadata.url ?? metadata.file ?? metadata.file_name ?? metadata.filename ?? metadata.document ?? null;
+  return { title: String(title ?? source ?? id ?? "Passage"), source: title === undefined ? null : source === null ? id : String(source) };
+}
