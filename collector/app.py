@@ -1,8 +1,8 @@
 """The composition root: a store, its one writer, both OTLP transports and the JSON API become one running collector.
 
 `create_app` puts the HTTP side together: the guard, behind it OTLP (answered before any routing: it carries nearly all requests) and
-FastAPI for `/api`. `serve` opens the database, binds both ports, says `ready` once it accepts, and on SIGTERM refuses new work, finishes what runs,
-drains the writer and returns. `private_collector` is the same for the length of one command, for a file that no collector holds.
+FastAPI for `/api`. `serve` opens the database, binds both ports, says `ready` once it accepts, and on SIGTERM refuses new work, finishes
+what runs, drains the writer and returns. `private_collector` is the same for the length of one command, for a file that no one holds.
 """
 
 from __future__ import annotations
@@ -191,19 +191,26 @@ def serve(settings: ServeSettings, *, announce: Callable[[str], None]) -> int:
 
 
 @contextmanager
-def private_collector(db: str) -> Generator[CollectorClient, None, None]:
-    """A client of a collector that lives in this process for the length of the block, over a database that no other one holds."""
-    token = secrets.token_urlsafe(24)
-    settings = ServeSettings(db=db, http=Address("127.0.0.1", 0), grpc=None, token=token)
+def serving(settings: ServeSettings) -> Generator[str, None, None]:
+    """A collector in a thread of this process for the length of the block; the addresses of its ready line."""
+    settings.check()
     ready = threading.Event()
     with _opened(settings) as running:
         server = _Server(running, lambda _: ready.set())
-        thread = threading.Thread(target=server.run, args=([running.listener],), name="private-collector")
+        thread = threading.Thread(target=server.run, args=([running.listener],), name="collector")
         thread.start()
         try:
             ready.wait(10)
-            with CollectorClient(running.addresses, token) as client:
-                yield client
+            yield running.addresses
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def private_collector(db: str) -> Generator[CollectorClient, None, None]:
+    """A client of a collector of its own, over a database that no other one holds."""
+    token = secrets.token_urlsafe(24)
+    settings = ServeSettings(db=db, http=Address("127.0.0.1", 0), grpc=None, token=token)
+    with serving(settings) as address, CollectorClient(address, token) as client:
+        yield client
