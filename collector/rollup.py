@@ -280,11 +280,30 @@ def _preview(value: Json) -> str | None:
 
 
 def borrow(spans: Sequence[Span]) -> Sequence[Span]:
-    """The same spans in the same order, where top spans without input or output take the first input and the last output from below them;
-    what was borrowed is named in `derived`."""
+    """The same spans in the same order, where top spans without input or output take the first input and the last output from below them,
+    and tool spans that recorded a bare value take their arguments from the model's call; what was borrowed is named in `derived`."""
     tree = Tree(spans)
     filled = {id(top): _filled(tree, top) for top in tree.tops if top.span_id in tree.children}
+    filled |= {id(span): _called(span, tree) for span in spans if _wants_arguments(understood(span))}
     return [filled.get(id(span), span) for span in spans]
+
+
+def _wants_arguments(n: Normalised) -> bool:
+    return n.kind is SpanKind.TOOL and n.tool_name is not None and isinstance(n.arguments, str)
+
+
+def _called(tool: Span, tree: Tree) -> Span:
+    """LangChain's tool spans hold `Paris` where the model said {"city": "Paris"}: the call of that tool with that value is it."""
+    n = understood(tool)
+    for span in reversed(tree.spans):
+        for call in (call for message in understood(span).output_messages for call in message.tool_calls):
+            if (
+                call.name == n.tool_name
+                and isinstance(call.arguments, Mapping)
+                and list(map(str, call.arguments.values())) == [n.arguments]
+            ):
+                return replace(tool, normalised=replace(n, arguments=call.arguments, derived=[*n.derived, "arguments"]))
+    return tool
 
 
 def _filled(tree: Tree, top: Span) -> Span:

@@ -1,46 +1,114 @@
-"""What spans of any SDK mean: `normalise(span)` turns the attribute names of a dialect into our fields; pure and re-runnable."""
+"""What spans of any SDK mean: `normalise(span)` turns the attribute names of about fifteen dialects into our fields.
+
+Pure and idempotent: it reads only what was received, so stored spans can be read again when a table improves or a user adds rules. One
+dialect decides the kind of a span, the fields it leaves empty are filled from the others. Nothing is hidden: `sources` says which key
+filled which field, `derived` what was inferred, `unmapped` which keys sound like content and mean nothing to anybody.
+
+Read `table` first (what a dialect is), then any dialect (`genai`, `langfuse`), then `compose` (where their slots become fields).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import orjson
+from collector.dialects import (
+    genai,
+    haystack,
+    langfuse,
+    langsmith,
+    litellm,
+    logfire,
+    mlflow,
+    openinference,
+    openllmetry,
+    plain,
+    pydantic_ai,
+    rightpassage,
+    vectordb,
+    vercel,
+    weave,
+)
+from collector.dialects.compose import compose
+from collector.dialects.reading import Reading
+from collector.dialects.rules import NO_RULES, Rules, parse_rules
+from collector.dialects.table import Dialect, Tables
+from collector.model import LogRecord, Span
 
-from collector.model import Normalised, Span, SpanKind
-from tracer import conventions
+__all__ = ["DIALECTS", "NO_RULES", "Normaliser", "Rules", "join_logs", "normalise", "parse_rules", "use_rules"]
+
+DIALECTS: Sequence[Dialect] = (
+    rightpassage.DIALECT,
+    openinference.DIALECT,
+    langfuse.DIALECT,
+    mlflow.DIALECT,
+    langsmith.DIALECT,
+    vercel.DIALECT,
+    litellm.DIALECT,
+    genai.DIALECT,
+    openllmetry.DIALECT,
+    openllmetry.OLD_DIALECT,
+    haystack.DIALECT,
+    pydantic_ai.DIALECT,
+    logfire.DIALECT,
+    weave.DIALECT,
+    vectordb.DIALECT,
+    plain.DIALECT,
+)
+"""In the order in which they are asked what a span does; the first that knows decides."""
+
+
+class Normaliser:
+    """The dialects with a user's rules before them."""
+
+    def __init__(self, rules: Rules = NO_RULES) -> None:
+        self.rules = rules
+        self._tables = Tables([rules.dialect(), *DIALECTS] if rules.fields or rules.kinds else DIALECTS)
+
+    def normalise(self, span: Span) -> Span:
+        """The same span with `normalised` set anew; whatever it held there before plays no part."""
+        understood = compose(Reading(span, self._tables))
+        return Span(
+            span.trace_id,
+            span.span_id,
+            span.parent_span_id,
+            span.name,
+            span.start_unix_nano,
+            span.end_unix_nano,
+            span.attributes,
+            span.events,
+            span.links,
+            span.status,
+            span.status_message,
+            span.otel_kind,
+            span.trace_state,
+            span.flags,
+            span.dropped_attributes_count,
+            span.dropped_events_count,
+            span.dropped_links_count,
+            span.resource,
+            span.scope,
+            understood,
+            span.scores,
+        )
+
+
+_current = Normaliser()
 
 
 def normalise(span: Span) -> Span:
-    attributes = span.attributes
-    kind = str(attributes.get(conventions.SPAN_KIND, "UNKNOWN")).upper()
-    text = {name: str(attributes[key]) for name, key in _TEXTS.items() if key in attributes}
-    service = span.resource.attributes.get(conventions.SERVICE_NAME)
-    return replace(
-        span,
-        normalised=Normalised(
-            kind=SpanKind(kind) if kind in SpanKind.__members__ else SpanKind.UNKNOWN,
-            status=span.status,
-            service=str(service) if service else None,
-            input=_opened(text.get("input")),
-            output=_opened(text.get("output")),
-            model=text.get("model"),
-            session_id=text.get("session_id"),
-            user_id=text.get("user_id"),
-        ),
-    )
+    """The span with our fields derived from what it carries, by the dialects and the rules in use."""
+    return _current.normalise(span)
 
 
-_TEXTS = {
-    "input": conventions.INPUT_VALUE,
-    "output": conventions.OUTPUT_VALUE,
-    "model": conventions.REQUEST_MODEL,
-    "session_id": conventions.SESSION_ID,
-    "user_id": conventions.USER_ID,
-}
+def use_rules(rules: Rules) -> None:
+    """Put a user's rules before the dialects for this process; stored spans change when they are renormalised."""
+    global _current
+    _current = Normaliser(rules)
 
 
-def _opened(text: str | None):
-    try:
-        return orjson.loads(text) if text and text[0] in "[{" else text
-    except orjson.JSONDecodeError:
-        return text
+def join_logs(span: Span, logs: Iterable[LogRecord]) -> Span:
+    """The span with its log records as events, understood anew; a record already joined is not joined twice."""
+    known = {(event.name, event.time_unix_nano) for event in span.events}
+    added = [record.event for record in logs if (record.event.name, record.event.time_unix_nano) not in known]
+    return normalise(replace(span, events=[*span.events, *added])) if added else span

@@ -1,0 +1,90 @@
+"""Langfuse SDKs 3 to 5: `langfuse.observation.*` on each span, `langfuse.trace.*` on any. Values are JSON, plain strings without quotes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from collector.dialects.table import Dialect
+from collector.dialects.values import mapping, number, strings, unquoted
+from collector.model import SpanKind
+
+if TYPE_CHECKING:
+    from collector.dialects.reading import Reading
+
+KINDS = {
+    "generation": SpanKind.LLM,
+    "embedding": SpanKind.EMBEDDING,
+    "retriever": SpanKind.RETRIEVER,
+    "tool": SpanKind.TOOL,
+    "agent": SpanKind.AGENT,
+    "chain": SpanKind.CHAIN,
+    "span": SpanKind.CHAIN,
+    "event": SpanKind.UNKNOWN,
+    "guardrail": SpanKind.GUARDRAIL,
+    "evaluator": SpanKind.EVALUATOR,
+}
+COMPLETION_START = "langfuse.observation.completion_start_time"
+
+
+def total_cost(value: Any) -> float | None:
+    """`{"total": 0.003}`, or its parts; all zeros are what the SDK writes when it knows nothing."""
+    details = mapping(value) or {}
+    total = number(details.get("total"))
+    if total is None:
+        parts = [part for part in map(number, details.values()) if part is not None]
+        total = sum(parts) if parts else None
+    return total or None
+
+
+def _refine(reading: Reading) -> None:
+    started = reading.attributes.get(COMPLETION_START)
+    if started is not None and (at := _nanoseconds(unquoted(started))) is not None and at >= reading.span.start_unix_nano:
+        reading.claim("first_token", COMPLETION_START, at - reading.span.start_unix_nano)
+
+
+def _nanoseconds(value: Any) -> int | None:
+    if isinstance(value, int):
+        return value
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1e6) * 1000
+
+
+DIALECT = Dialect(
+    name="langfuse",
+    title="Langfuse SDK",
+    evidence=("langfuse.",),
+    scopes=("langfuse-sdk",),
+    kind_key="langfuse.observation.type",
+    kinds=KINDS,
+    keys={
+        "langfuse.observation.input": ("input", unquoted),
+        "langfuse.observation.output": ("output", unquoted),
+        "langfuse.trace.input": ("input", unquoted),
+        "langfuse.trace.output": ("output", unquoted),
+        "langfuse.observation.model.name": "response_model",
+        "langfuse.observation.model": "response_model",
+        "langfuse.observation.model.parameters": "parameters",
+        "langfuse.observation.usage_details": "usage",
+        "langfuse.observation.usage": "usage",
+        "langfuse.observation.cost_details": ("cost", total_cost),
+        "langfuse.observation.prompt.name": "prompt_name",
+        "langfuse.observation.prompt.version": "prompt_version",
+        "langfuse.observation.status_message": "error_message",
+        "langfuse.observation.metadata.finish_reason": ("finish_reasons", lambda value: [str(unquoted(value))]),
+        "langfuse.session.id": "session",
+        "langfuse.user.id": "user",
+        "langfuse.trace.tags": ("tags", strings),
+        "langfuse.tags": ("tags", strings),
+        "langfuse.trace.metadata": "metadata",
+        "langfuse.observation.metadata": "metadata",
+        "langfuse.environment": "environment",
+        COMPLETION_START: ("first_token", lambda value: None),
+    },
+    maps={"langfuse.observation.metadata": ("metadata", unquoted), "langfuse.trace.metadata": ("metadata", unquoted)},
+    refine=_refine,
+)

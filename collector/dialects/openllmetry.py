@@ -1,0 +1,88 @@
+"""Traceloop's OpenLLMetry: decorators (`traceloop.*`) around instrumented clients, whose messages are flattened (`gen_ai.prompt.N.*`) in
+the releases up to 0.5x and OpenTelemetry's in the later ones. A decorated function's input is `{"args": […], "kwargs": {…}}`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collector.dialects.table import Dialect
+from collector.dialects.values import unquoted, unquoted_payload
+from collector.model import SpanKind
+
+if TYPE_CHECKING:
+    from collector.dialects.reading import Reading
+
+KINDS = {
+    "workflow": SpanKind.CHAIN,
+    "task": SpanKind.CHAIN,
+    "agent": SpanKind.AGENT,
+    "tool": SpanKind.TOOL,
+    "llm": SpanKind.LLM,
+    "session": SpanKind.CHAIN,
+    "unknown": SpanKind.CHAIN,
+}
+REQUEST_TYPES = {
+    "chat": SpanKind.LLM,
+    "completion": SpanKind.LLM,
+    "embedding": SpanKind.EMBEDDING,
+    "rerank": SpanKind.RERANKER,
+}
+
+
+def _refine(reading: Reading) -> None:
+    if reading.kind is SpanKind.TOOL:
+        name = reading.attributes.get("traceloop.entity.name")
+        if isinstance(name, str):
+            reading.claim("tool_name", "traceloop.entity.name", name)
+
+
+DIALECT = Dialect(
+    name="openllmetry",
+    title="Traceloop / OpenLLMetry decorators",
+    evidence=("traceloop.",),
+    scopes=("traceloop.tracer",),
+    kind_key="traceloop.span.kind",
+    kinds=KINDS,
+    keys={
+        "traceloop.entity.input": ("input", unquoted_payload),
+        "gen_ai.task.input": ("input", unquoted_payload),
+        "traceloop.entity.output": ("output", unquoted_payload),
+        "gen_ai.task.output": ("output", unquoted_payload),
+        "traceloop.prompt.key": "prompt_name",
+        "traceloop.prompt.version": "prompt_version",
+        "traceloop.prompt.template": "template",
+        "traceloop.prompt.template_variables": "variables",
+        "traceloop.association.properties.session_id": "session",
+        "traceloop.association.properties.thread_id": "session",
+        "traceloop.association.properties.user_id": "user",
+        "traceloop.association.properties": "metadata",
+        "llm.usage.total_tokens": "total_tokens",
+        "llm.user": "user",
+        "llm.top_k": ("parameters", lambda value: {"top_k": value}),
+        "llm.frequency_penalty": ("parameters", lambda value: {"frequency_penalty": value}),
+        "llm.presence_penalty": ("parameters", lambda value: {"presence_penalty": value}),
+        "llm.chat.stop_sequences": ("parameters", lambda value: {"stop_sequences": value}),
+        "llm.response.finish_reason": "finish_reasons",
+        "llm.response.stop_reason": "finish_reasons",
+    },
+    lists={
+        "gen_ai.prompt": "input_messages",
+        "gen_ai.completion": "output_messages",
+        "llm.prompts": "input_messages",
+        "llm.completions": "output_messages",
+        "llm.request.functions": "tools",
+        "gen_ai.request.functions": "tools",
+    },
+    maps={"traceloop.association.properties": ("metadata", unquoted), "traceloop.prompt.template_variables": "variables"},
+    refine=_refine,
+)
+
+OLD_DIALECT = Dialect(
+    name="openllmetry-client",
+    title="OpenLLMetry clients, older releases (llm.request.type)",
+    evidence=("llm.request.type",),
+    scopes=("opentelemetry.instrumentation.openai", "opentelemetry.instrumentation.anthropic", "opentelemetry.instrumentation.langchain"),
+    kind_key="llm.request.type",
+    kinds=REQUEST_TYPES,
+)

@@ -1,0 +1,349 @@
+"""What a dialect is: tables from attribute names to slots, and the few functions for what a table cannot say.
+
+A slot is one thing we want to know of a span ("input", "request_model", "documents"); every dialect maps its own names to slots, and
+the slots are turned into our fields in one place, `compose`. The tables of all dialects are merged once into one lookup by key, so that
+a span's attributes are scanned a single time; what a key means is worked out at its first sight and remembered.
+
+Precedence: the dialect that decided the span's kind is asked first, then the others in the order of `DIALECTS`; within a dialect, the
+order of its table. User rules come before all of them by the same mechanism.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from collector.dialects import values
+from collector.model import SpanKind
+
+if TYPE_CHECKING:
+    from collector.dialects.reading import Reading
+
+Read = Callable[[Any], Any]
+
+SLOTS: Mapping[str, Read] = {
+    "operation": values.text,
+    "request_model": values.plain_text,
+    "response_model": values.plain_text,
+    "fallback_model": values.plain_text,
+    "provider": values.plain_text,
+    "response_id": values.plain_text,
+    "finish_reasons": values.words,
+    "first_token": values.seconds,
+    "input": values.payload,
+    "output": values.payload,
+    "input_messages": values.payload,
+    "output_messages": values.payload,
+    "system": values.payload,
+    "query": values.plain_text,
+    "documents": values.payload,
+    "input_documents": values.payload,
+    "candidates": values.sequence,
+    "texts": values.payload,
+    "embeddings": values.payload,
+    "dimensions": values.integer,
+    "tool_name": values.plain_text,
+    "arguments": values.payload,
+    "result": values.payload,
+    "tools": values.payload,
+    "template": values.plain_text,
+    "variables": values.mapping,
+    "prompt_name": values.plain_text,
+    "prompt_version": values.plain_text,
+    "parameters": values.mapping,
+    "stage": values.text,
+    "index_name": values.text,
+    "index_version": values.text,
+    "index_corpus_digest": values.text,
+    "index_passage_count": values.integer,
+    "index_embedding_model": values.text,
+    "index_dimension": values.integer,
+    "index_chunking": values.text,
+    "citations": values.sequence,
+    "placement": values.sequence,
+    "scores": values.sequence,
+    "evaluations": values.payload,
+    "session": values.plain_text,
+    "user": values.plain_text,
+    "tags": values.strings,
+    "metadata": values.mapping,
+    "environment": values.plain_text,
+    "input_tokens": values.integer,
+    "output_tokens": values.integer,
+    "total_tokens": values.integer,
+    "cached_input_tokens": values.integer,
+    "cache_write": values.integer,
+    "reasoning_tokens": values.integer,
+    "audio_input_tokens": values.integer,
+    "audio_output_tokens": values.integer,
+    "usage": values.mapping_of_any_kind,
+    "cost": values.number,
+    "error_type": values.plain_text,
+    "error_message": values.plain_text,
+    "error_stack": values.plain_text,
+}
+"""Every slot and how its values are read where a table does not say otherwise."""
+
+Target = str | tuple[str, Read]
+"""A slot, or a slot and how this key's value is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A family of attribute names. `evidence` and `scopes` tell that a span speaks it; then `kind` is asked what the span does."""
+
+    name: str
+    title: str
+    evidence: Sequence[str] = ()  # attribute keys; one that ends in "." is a prefix
+    scopes: Sequence[str] = ()  # instrumentation scope names, by prefix
+    kind_key: str = ""
+    kinds: Mapping[str, SpanKind] = field(default_factory=dict)  # value of `kind_key` in lower case → kind
+    keys: Mapping[str, Target] = field(default_factory=dict)
+    own: Mapping[str, Target] = field(default_factory=dict)  # names too common to mean anything where the dialect is not spoken
+    lists: Mapping[str, str] = field(default_factory=dict)  # flattened lists: prefix before the index → slot
+    maps: Mapping[str, Target] = field(default_factory=dict)  # flattened mappings: prefix before the key → slot
+    kind: Callable[[Reading], SpanKind | None] | None = None
+    refine: Callable[[Reading], None] | None = None  # after the scan, before composing
+
+    def kind_of(self, reading: Reading) -> SpanKind | None:
+        """What the span does, or None when this dialect does not say."""
+        if self.kind is not None:
+            return self.kind(reading)
+        return self.declared_kind(reading)
+
+    def declared_kind(self, reading: Reading) -> SpanKind | None:
+        value = reading.attributes.get(self.kind_key)
+        if not isinstance(value, str) or not value:
+            return None
+        return self.kinds.get(value.strip('"').lower(), SpanKind.UNKNOWN)
+
+
+class Entry(NamedTuple):
+    """One key's place in one dialect's table."""
+
+    rank: int  # lower is asked first
+    dialect: int
+    slot: str
+    key: str
+    read: Read
+    guarded: bool  # counts only where the dialect is spoken
+
+
+class ListPlace(NamedTuple):
+    """Where in a flattened list a key belongs: `retrieval.documents.3.document.id` is item 3, path ("id",)."""
+
+    entry: Entry
+    position: int
+    path: tuple[str | int, ...]
+
+
+class MapPlace(NamedTuple):
+    entry: Entry
+    name: str
+
+
+class Plan(NamedTuple):
+    """All that a key means."""
+
+    evidence: int  # bits of the dialects it shows
+    entries: tuple[Entry, ...]
+    places: tuple[ListPlace, ...]
+    maps: tuple[MapPlace, ...]
+    suspicious: bool  # means nothing, but its name sounds like content
+
+
+# Segments that only repeat what the list holds; they follow an index.
+WRAPPERS = frozenset(
+    {
+        "message",
+        "document",
+        "embedding",
+        "tool",
+        "tool_call",
+        "message_content",
+        "evaluation",
+        "annotation",
+        "completion",
+        "prompt",
+        "choice",
+    }
+)
+PATH_MAX = 12
+REMEMBERED_MAX = 20_000
+CONTENT_WORDS = frozenset(
+    {
+        "input",
+        "inputs",
+        "output",
+        "outputs",
+        "prompt",
+        "prompts",
+        "completion",
+        "completions",
+        "message",
+        "messages",
+        "document",
+        "documents",
+        "docs",
+        "passage",
+        "passages",
+        "chunk",
+        "chunks",
+        "context",
+        "contexts",
+        "query",
+        "question",
+        "answer",
+        "response",
+        "result",
+        "results",
+        "retrieved",
+        "content",
+        "text",
+        "request_body",
+        "response_body",
+        "body",
+        "generation",
+        "args",
+        "arguments",
+        "payload",
+    }
+)
+NOT_CONTENT = (
+    "http.",
+    "url.",
+    "server.",
+    "client.",
+    "net.",
+    "network.",
+    "code.",
+    "thread.",
+    "process.",
+    "telemetry.",
+    "otel.",
+    "exception.",
+    "logfire.",
+    "rpc.",
+    "user_agent.",
+    "hidden_params",
+    "error.",
+    "messaging.",
+    "peer.",
+    "faas.",
+    "k8s.",
+    "container.",
+    "host.",
+    "os.",
+    "cloud.",
+    "aws.",
+)
+
+
+def as_given(value: Any) -> Any:
+    """One value of a flattened mapping; an empty string says nothing."""
+    return None if value == "" else value
+
+
+class Tables:
+    """All dialects merged into one lookup by key. Immutable but for its memory of keys it has worked out."""
+
+    def __init__(self, dialects: Sequence[Dialect]) -> None:
+        self.dialects = tuple(dialects)
+        self._exact: dict[str, list[Entry]] = {}
+        self._lists: dict[str, list[Entry]] = {}
+        self._maps: dict[str, list[Entry]] = {}
+        self._evidence: dict[str, int] = {}
+        self._evidence_prefixes: dict[str, int] = {}
+        self._scopes: dict[str, int] = {}
+        for number, dialect in enumerate(self.dialects):
+            self._add(number, dialect)
+        self.plans: dict[str, Plan | None] = {}
+        self._scope_bits: dict[str, int] = {}
+
+    def _add(self, number: int, dialect: Dialect) -> None:
+        rank = number * 1000
+        for table, into, guarded in (
+            (dialect.keys, self._exact, False),
+            (dialect.own, self._exact, True),
+            (dialect.lists, self._lists, False),
+            (dialect.maps, self._maps, False),
+        ):
+            for key, target in table.items():
+                slot, read = target if isinstance(target, tuple) else (target, None)
+                if slot not in SLOTS:
+                    raise KeyError(f"dialect {dialect.name}: {key} maps to {slot!r}, which is no slot: {', '.join(SLOTS)}")
+                if read is None:
+                    read = as_given if table is dialect.maps else SLOTS[slot]
+                into.setdefault(key, []).append(Entry(rank, number, slot, key, read, guarded))
+                rank += 1
+        bit = 1 << number
+        for key in (*dialect.evidence, *([dialect.kind_key] if dialect.kind_key else [])):
+            table = self._evidence_prefixes if key.endswith(".") else self._evidence
+            table[key] = table.get(key, 0) | bit
+        for scope in dialect.scopes:
+            self._scopes[scope] = self._scopes.get(scope, 0) | bit
+
+    def scope_bits(self, scope: str) -> int:
+        """The dialects that an instrumentation scope is known to speak."""
+        bits = self._scope_bits.get(scope)
+        if bits is None:
+            bits = 0
+            for prefix, bit in self._scopes.items():
+                if scope.startswith(prefix):
+                    bits |= bit
+            self._remember(self._scope_bits, scope, bits)
+        return bits
+
+    def plan(self, key: str) -> Plan | None:
+        """What a key means; None when it means nothing to anybody."""
+        found = self._work_out(key)
+        self._remember(self.plans, key, found)
+        return found
+
+    @staticmethod
+    def _remember(memory: dict[str, Any], key: str, value: Any) -> None:
+        if len(memory) >= REMEMBERED_MAX:  # keys come from the network: the memory must not grow with them
+            memory.clear()
+        memory[key] = value
+
+    def _work_out(self, key: str) -> Plan | None:
+        segments = key.split(".")
+        evidence = self._evidence.get(key, 0)
+        entries = list(self._exact.get(key, ()))
+        places: list[ListPlace] = []
+        maps: list[MapPlace] = []
+        for i in range(1, len(segments)):
+            prefix = ".".join(segments[:i])
+            evidence |= self._evidence_prefixes.get(prefix + ".", 0)
+            if segments[i].isdecimal() and prefix in self._lists and len(segments) - i <= PATH_MAX:
+                index, path = int(segments[i][:9]), _path(segments[i + 1 :])
+                places += [ListPlace(entry, index, path) for entry in self._lists[prefix]]
+            elif not entries and prefix in self._maps:
+                maps += [MapPlace(entry, ".".join(segments[i:])) for entry in self._maps[prefix]]
+        if not (evidence or entries or places or maps):
+            return Plan(0, (), (), (), True) if _sounds_like_content(key, segments) else None
+        return Plan(evidence, tuple(entries), tuple(places), tuple(maps), False)
+
+
+def _path(segments: Sequence[str]) -> tuple[str | int, ...]:
+    """The path inside a list item, wrappers left out, nested indices as numbers."""
+    path: list[str | int] = []
+    after_index = True
+    for segment in segments:
+        if segment.isdecimal():
+            path.append(int(segment[:9]))
+            after_index = True
+        elif not (after_index and segment in WRAPPERS and len(segments) > 1):
+            path.append(segment)
+            after_index = False
+        else:
+            after_index = False
+    return tuple(path)
+
+
+def _sounds_like_content(key: str, segments: Sequence[str]) -> bool:
+    if key.startswith(NOT_CONTENT):
+        return False
+    words = [*segments[-1].lower().replace("-", "_").split("_"), segments[0].lower()]
+    return not CONTENT_WORDS.isdisjoint(words)

@@ -1,0 +1,154 @@
+"""Token counts in every provider's words, as one Usage; cached tokens are part of the input, reasoning tokens part of the output.
+
+Some emitters count disjoint buckets (Langfuse's LangChain handler, Anthropic's own API): input without the cached part. That shows when the
+parts do not add up to the total, or when more was cached than put in; then the cached tokens are added back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from collector.dialects.values import integer
+from collector.model import Usage
+
+# Our field → the names it travels under, dots for nesting, in the order they are looked for.
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "input_tokens",
+        "prompt_tokens",
+        "input",
+        "promptTokens",
+        "inputTokens",
+        "prompt_token_count",
+        "promptTokenCount",
+        "inputTokenCount",
+        "prompt_eval_count",
+    ),
+    "output_tokens": (
+        "output_tokens",
+        "completion_tokens",
+        "output",
+        "completionTokens",
+        "outputTokens",
+        "candidates_token_count",
+        "candidatesTokenCount",
+        "outputTokenCount",
+        "eval_count",
+    ),
+    "total_tokens": ("total_tokens", "total", "totalTokens", "total_token_count", "totalTokenCount"),
+    "cached_input_tokens": (
+        "cache_read_input_tokens",
+        "input_cache_read",
+        "input_cached_tokens",
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "input_token_details.cache_read",
+        "inputTokenDetails.cacheReadTokens",
+        "cached_tokens",
+        "cachedInputTokens",
+        "cached_input_tokens",
+        "cache_read_tokens",
+        "cacheReadInputTokens",
+        "cached_content_token_count",
+        "cachedContentTokenCount",
+        "prompt_cache_hit_tokens",
+    ),
+    "reasoning_tokens": (
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "output_token_details.reasoning",
+        "outputTokenDetails.reasoningTokens",
+        "output_reasoning",
+        "output_reasoning_tokens",
+        "reasoning_tokens",
+        "reasoningTokens",
+        "thoughts_token_count",
+        "thoughtsTokenCount",
+    ),
+    "audio_input_tokens": (
+        "prompt_tokens_details.audio_tokens",
+        "input_tokens_details.audio_tokens",
+        "input_token_details.audio",
+        "input_audio",
+        "input_audio_tokens",
+    ),
+    "audio_output_tokens": (
+        "completion_tokens_details.audio_tokens",
+        "output_tokens_details.audio_tokens",
+        "output_token_details.audio",
+        "output_audio",
+        "output_audio_tokens",
+    ),
+    "cache_write": (
+        "cache_creation_input_tokens",
+        "input_cache_creation",
+        "input_token_details.cache_creation",
+        "cache_write_tokens",
+        "cacheWriteInputTokens",
+    ),
+}
+
+
+def read_counts(usage: Mapping[str, Any], into: dict[str, int]) -> None:
+    """Fill the counts that are still missing from one provider's usage object."""
+    for field, names in NAMES.items():
+        if field in into:
+            continue
+        for name in names:
+            holder, _, inner = name.partition(".")
+            value = usage.get(holder)
+            if inner:
+                value = value.get(inner) if isinstance(value, dict) else None
+            found = integer(value)
+            if found is not None and found >= 0:
+                into[field] = found
+                break
+
+
+def usage_object(value: Any) -> Mapping[str, Any] | None:
+    """The usage inside a model's answer, wherever that provider or framework keeps it."""
+    for _ in range(4):
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if not isinstance(value, dict):
+            return None
+        for key in ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage"):
+            if isinstance(found := value.get(key), dict) and found:
+                return found
+        if isinstance(found := value.get("llm_output"), dict) and isinstance(found.get("token_usage"), dict):
+            return found["token_usage"]
+        value = next(
+            (
+                inner
+                for key in ("generations", "replies", "meta", "message", "kwargs", "response_metadata", "data", "response", "output")
+                if isinstance(inner := value.get(key), list | dict)
+            ),
+            None,
+        )
+    return None
+
+
+def as_usage(counts: Mapping[str, int]) -> Usage | None:
+    """One Usage with its invariants restored, or None when nothing was counted: no usage is not usage 0."""
+    given, out, total = counts.get("input_tokens"), counts.get("output_tokens"), counts.get("total_tokens")
+    cached, written = counts.get("cached_input_tokens"), counts.get("cache_write", 0)
+    if given is None and out is None and total is None:
+        return None
+    if given is not None and cached:
+        apart = total is not None and given + (out or 0) < total
+        if cached > given or apart:
+            given += cached + (written if cached > given or (apart and total == given + (out or 0) + cached + written) else 0)
+    if given is None and total is not None:
+        given = max(0, total - (out or 0))
+    if given is not None and out is not None and (total is None or total < given + out):
+        total = given + out
+    return Usage(
+        given,
+        out,
+        total,
+        cached,
+        counts.get("reasoning_tokens"),
+        counts.get("audio_input_tokens"),
+        counts.get("audio_output_tokens"),
+    )

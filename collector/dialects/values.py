@@ -1,0 +1,189 @@
+"""Reading attribute values as they really come: JSON inside strings, several levels deep, sometimes a Python repr, sometimes cut short.
+
+Nothing here fails: what cannot be read as what it should be is None, or stays the text it was. Readers are small functions from an
+attribute value to one type, named after that type, so that the tables of the dialects can name them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+REPR_CHARACTERS_MAX = 20_000  # ast.literal_eval takes about 1 ms for that much
+SCRUBBED = "[Scrubbed due to"  # what Logfire leaves of a value it took for a secret
+
+
+def opened(value: Any) -> Any:
+    """The JSON value inside a string where there is one; anything else as it is. A string must start like an object or a list."""
+    if isinstance(value, str):
+        start = value[:1]
+        if start == "{" or start == "[":
+            try:
+                return orjson.loads(value)
+            except orjson.JSONDecodeError:
+                return value
+        if start.isspace() and value.lstrip()[:1] in ("{", "["):
+            return opened(value.lstrip())
+        return value
+    if isinstance(value, bytes):
+        return f"({len(value)} bytes)"
+    return value
+
+
+def decoded(value: Any) -> Any:
+    """Like `opened`, for dialects that encode strings and numbers as JSON too (`"\\"CHAIN\\""`, `"0.2"`)."""
+    if isinstance(value, str) and value:
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return opened(value)
+
+
+def unquoted(value: Any) -> Any:
+    """Like `opened`, and a string in quotes loses them: `"\\"Paris\\""`; bare numbers stay text."""
+    if isinstance(value, str) and value[:1] == '"':
+        return decoded(value)
+    return opened(value)
+
+
+def evaluated(value: Any) -> Any:
+    """Like `opened`, and Python reprs (`{'a': None}`) are read as well."""
+    found = opened(value)
+    if isinstance(found, str) and found[:1] in ("{", "[", "(") and len(found) <= REPR_CHARACTERS_MAX:
+        try:
+            return ast.literal_eval(found)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return found
+    return found
+
+
+def text(value: Any) -> str | None:
+    """A non-empty string; numbers as digits."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool) or value is None:
+        return None
+    return str(value) if isinstance(value, int | float) else None
+
+
+def plain_text(value: Any) -> str | None:
+    """A non-empty string that no scrubber has replaced; JSON quotes taken off."""
+    found = text(unquoted(value))
+    return None if found is None or found.startswith(SCRUBBED) or found == "null" else found
+
+
+def integer(value: Any) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            number_found = number(value)
+            return int(number_found) if number_found is not None and number_found.is_integer() else None
+    return None
+
+
+def number(value: Any) -> float | None:
+    """A finite number."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float | str):
+        try:
+            found = float(value)
+        except (ValueError, OverflowError):
+            return None
+        return found if found - found == 0 else None  # neither infinite nor NaN
+    return None
+
+
+def mapping(value: Any) -> Mapping[str, Any] | None:
+    found = opened(value)
+    return found if isinstance(found, dict) and found else None
+
+
+def mapping_of_any_kind(value: Any) -> Mapping[str, Any] | None:
+    found = evaluated(value)
+    return found if isinstance(found, dict) and found else None
+
+
+def sequence(value: Any) -> Sequence[Any] | None:
+    found = opened(value)
+    return found if isinstance(found, list) and found else None
+
+
+def payload(value: Any) -> Any:
+    """Text or JSON; None when there is nothing."""
+    found = opened(value)
+    return None if found == "" else found
+
+
+def unquoted_payload(value: Any) -> Any:
+    found = unquoted(value)
+    return None if found == "" or found == "null" else found
+
+
+def strings(value: Any) -> Sequence[str] | None:
+    """A list of strings, from an array, a JSON array in a string, or words between commas."""
+    found = opened(value)
+    if isinstance(found, str):
+        found = [word.strip() for word in found.split(",")]
+    if not isinstance(found, list):
+        return None
+    return [word for item in found if (word := text(item))] or None
+
+
+def words(value: Any) -> Sequence[str] | None:
+    """A list of strings, or one string."""
+    found = opened(value)
+    return strings(found if isinstance(found, list) else [found])
+
+
+def seconds(value: Any) -> int | None:
+    """Seconds as nanoseconds."""
+    found = number(value)
+    return None if found is None or found < 0 else round(found * 1e9)
+
+
+def milliseconds(value: Any) -> int | None:
+    """Milliseconds as nanoseconds."""
+    found = number(value)
+    return None if found is None or found < 0 else round(found * 1e6)
+
+
+def as_list(value: Any) -> list[Any]:
+    """The items of a list, or of a mapping by position as unflattening makes it (gaps allowed, sorted by number)."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
+        return [value[key] for key in sorted(value)]
+    if isinstance(value, tuple):
+        return list(value)
+    return []
+
+
+def first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """The first value under these keys that is neither missing nor None."""
+    for key in keys:
+        value = holder.get(key)
+        if value is not None:
+            return value
+    return None
+
+
+def as_text(value: Any) -> str | None:
+    """Any value as one would read it: text as it is, JSON otherwise."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
+    except TypeError:  # deeper than orjson goes, or an integer over 64 bits
+        return str(value)
