@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from viewer import chrome
-from viewer.pages import ask, compare, home, importing, passages, session, sessions, traces
+from viewer.pages import ask, compare, home, importing, passages, session, sessions, trace, traces
 
 PAGES = (
     st.Page(home.page, title="Right Passage", url_path="home", default=True, visibility="hidden"),
@@ -14,6 +14,7 @@ PAGES = (
     st.Page(passages.page, title="Passages", url_path="passages", icon=":material/find_in_page:"),
     st.Page(ask.page, title="Ask", url_path="ask", icon=":material/chat:"),
     st.Page(importing.page, title="Import", url_path="import", icon=":material/upload:"),
+    st.Page(trace.page, title="Trace", url_path="trace", visibility="hidden"),
     st.Page(session.page, title="Session", url_path="session", visibility="hidden"),
     st.Page(compare.page, title="Compare", url_path="compare", visibility="hidden"),
 )

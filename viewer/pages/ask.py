@@ -1,4 +1,4 @@
-"""The Ask page: the bot's chat. The browser talks to the bot's own HTTP API through the viewer (`/bot/…`); Streamlit only mounts the page."""
+"""The Ask page: the bot's chat. The browser talks to the bot's own HTTP API through the viewer (`/bot/…`); Streamlit only mounts it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ import { both, quote, withValues } from "./query.js";
 import { DEFAULT_ORDER, PAGE_SIZE, RANGES, extent, fullFilter, parse, search } from "./state.js";
 
 const PATH = "/traces";
-const LIST_KEY = "rightpassage.list"; // {href, ids}: what the trace page steps through with previous and next
+const LIST_KEY = "rightpassage.trace-list"; // {href, ids}: what the trace page steps through with previous and next
 const RETRY_MS = [2000, 4000, 8000];
 const GRAIN_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 
