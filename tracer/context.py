@@ -6,7 +6,7 @@ and thread pools once `configure(threads=True)` carries the context there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,7 +51,7 @@ def _bound() -> Bound:
 
 
 @contextmanager
-def _carry(bound: Bound) -> Iterator[None]:
+def _carry(bound: Bound) -> Generator[None]:
     token = attach(Context({**get_current(), BOUND_KEY: bound}))
     try:
         yield

@@ -1,8 +1,8 @@
 """One name for each kind of step: decorator with or without parentheses, and context manager.
 
 `retriever`, `llm` and the others are `Kind` objects. Called with a function they wrap it; called with a name or options they give a
-`Step`, which wraps a function or opens a span. Everything that does not change from call to call (name, attributes, parameter names) is worked
-out once, when decorating: a call then costs two clocks, two ids, one dict and one orjson call.
+`Step`, which wraps a function or opens a span. Everything that does not change from call to call (name, attributes, parameter names)
+is worked out once, when decorating: a call then costs two clocks, an id, two dicts and one orjson call.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tracer.capture import capture
 from tracer.fields import STAGES
 from tracer.lightspan import Span, attribute_value
 from tracer.recorder import KINDS, OPERATIONS, SILENT, Recorder, active, current
+from tracer.redaction import names_a_secret
 from tracer.safety import log, safely
 from tracer.streaming import AsyncStream, Stream
 from tracer.vectors import describe_vectors
@@ -50,7 +51,7 @@ class Step:
         """The function, traced; its signature and type stay what they are."""
         if isinstance(function, (classmethod, staticmethod)):
             return cast(F, type(function)(_wrap(function.__func__, self)))
-        return cast(F, _wrap(cast("Callable[..., Any]", function), self))
+        return cast(F, _wrap(function, self))
 
     def __enter__(self) -> Span:
         self._span = self.open(self.name or self.kind.lower())
@@ -175,7 +176,7 @@ class Arguments:
         self.skipped = 1 if plain and plain[0].name in ("self", "cls") else 0
         self.names = tuple(p.name for p in plain)[self.skipped :]
         self.spread = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-        self.single = single
+        self.single = single and not any(names_a_secret(name) for name in self.names)  # a secret is known by its name
 
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         """The arguments by name; the argument itself when there is just one."""

@@ -47,8 +47,8 @@ def _listed(value: object) -> Sequence[object]:
         return []
     items = cast("list[object]", value)
     if len(items) == 2 and isinstance(items[0], list) and isinstance(items[1], list) and len(items[0]) == len(items[1]):
-        if all(isinstance(score, (int, float)) for score in items[1]):
-            return list(zip(items[0], items[1], strict=True))
+        found, scores = cast("list[list[object]]", items)
+        return list(zip(found, scores, strict=True)) if all(isinstance(score, (int, float)) for score in scores) else items
     return items
 
 

@@ -57,12 +57,14 @@ class Finished:
 def finish(span: Span, limits: SpanLimits | None, redact: Redactor | None) -> Finished:
     """The span with everything derived, limited and redacted."""
     attributes = span.attributes_
-    for derive in _DERIVED.get(span.kind, ()):
-        attempt(derive, attributes, default=None)
     for value, mime in _TYPED:
         given = attributes.get(value)
         if given is not None and mime not in attributes:
             attributes[mime] = names.MIME_JSON if type(given) is bytes else names.MIME_TEXT
+    if redact is not None:
+        attributes = redact(attributes)
+    for derive in _DERIVED.get(span.kind, ()):  # from clean text comes clean text
+        attempt(derive, attributes, default=None)
     state = span.trace_state
     finished = Finished(
         trace_id=span.trace_id,
@@ -84,7 +86,9 @@ def finish(span: Span, limits: SpanLimits | None, redact: Redactor | None) -> Fi
     )
     if limits is not None:
         _limit(finished, limits)
-    return redacted(finished, redact) if redact is not None else finished
+    if redact is not None:
+        _redact_rest(finished, redact)
+    return finished
 
 
 _TYPED = ((names.INPUT_VALUE, names.INPUT_MIME_TYPE), (names.OUTPUT_VALUE, names.OUTPUT_MIME_TYPE))
@@ -194,15 +198,13 @@ def _shortened(value: Any, length: int) -> Any:
 # ---- Redaction ----
 
 
-def redacted(finished: Finished, redact: Redactor) -> Finished:
-    """Without the secrets in attributes, event attributes (exceptions) and the status message."""
-    finished.attributes = redact(finished.attributes)
+def _redact_rest(finished: Finished, redact: Redactor) -> None:
+    """Takes the secrets out of events (exceptions) and the status message."""
     if finished.events:
         finished.events = [(name, time, redact(kept), dropped) for name, time, kept, dropped in finished.events]
     if finished.status_message:
         message = redact({"exception.message": finished.status_message}).get("exception.message", "")
         finished.status_message = message.decode("utf-8", "replace") if type(message) is bytes else message
-    return finished
 
 
 # ---- From and to the SDK's span ----
@@ -234,7 +236,10 @@ def from_readable(span: ReadableSpan, redact: Redactor | None) -> Finished | Non
         dropped_events=span.dropped_events,
         dropped_links=span.dropped_links,
     )
-    return redacted(finished, redact) if redact is not None else finished
+    if redact is not None:
+        finished.attributes = redact(finished.attributes)
+        _redact_rest(finished, redact)
+    return finished
 
 
 def _from_sdk(attributes: Mapping[str, Any] | None) -> Attributes:

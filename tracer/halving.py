@@ -80,7 +80,7 @@ def _request(spans: Sequence[Located]) -> bytes:
 
 
 def halves(request: bytes) -> list[tuple[bytes, int]]:
-    """Two requests with the spans of one, each with its number of spans; one request with a cut span; or nothing, when it is as short as can be."""
+    """Two requests with the spans of one, each with its number of spans; one with a cut span; or none, when it is as short as can be."""
     spans = _spans(request)
     if len(spans) > 1:
         middle = len(spans) // 2

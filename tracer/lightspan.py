@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
@@ -122,7 +122,7 @@ class Span(Fields, trace.Span):
 
     # ---- As a context manager ----
 
-    def __enter__(self) -> Span:
+    def __enter__(self) -> Self:
         if self.span_id:
             self.token = attach(self.context)
         return self

@@ -112,9 +112,8 @@ class Pipeline:
         if not self._wake.is_set():
             self._wake.set()
             self._start()
-        if self._size > _HURRY_BYTES or len(self._queue) > _HURRY_SPANS:
-            if not self._hurry.is_set():
-                self._hurry.set()
+        if (self._size > _HURRY_BYTES or len(self._queue) > _HURRY_SPANS) and not self._hurry.is_set():
+            self._hurry.set()
 
     def opened(self, span: Span) -> None:
         """Notes a span that started, to be announced when it runs long. Only called while `announcing`."""

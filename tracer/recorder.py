@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, Tracer, TracerProvider
@@ -197,7 +197,7 @@ class ForeignSpans(SpanProcessor):
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         bound: Any = (get_current() if parent_context is None else parent_context).get(BOUND_KEY)
-        if bound is not None and type(span) is not Span:
+        if bound is not None and not isinstance(cast(object, span), Span):
             with safely:
                 span.set_attributes(bound.readable)
 

@@ -1,12 +1,193 @@
-"""Secrets leave no trace: a table of (pattern, action) applied to every text before it leaves the process or reaches the disk."""
+"""Secrets do not travel: a table of (name, words, pattern, action) applied to every text of a span before it leaves the process.
+
+It runs on the encoder's thread, on UTF-8 bytes, before anything reaches the network or the disk. A pattern is only tried on a text that
+holds one of the rule's words (a plain substring search), which keeps a text without secrets at about 3 µs a kilobyte. JSON stays JSON.
+A function of the program may add to the table; when it raises, the value is dropped, not the span.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tracer import conventions as names
+from tracer.capture import clean
+from tracer.safety import attempt
 
 Attributes = dict[str, Any]
+Hook = Callable[[str, str], "str | None"]
+
+MARK = b"[redacted]"
+_SHORTEST = 6  # bytes: nothing shorter is looked at
+_PLAIN_KEYS = frozenset(
+    {names.SPAN_KIND, names.OPERATION, names.INPUT_MIME_TYPE, names.OUTPUT_MIME_TYPE, names.STAGE, names.REQUEST_MODEL, names.PROVIDER}
+)
+
+_SECRET_NAMES = (
+    rb"pass(?:word|wd|phrase|code)|pwd|secret(?:s|[_-]?key|[_-]?access[_-]?key)?|api[_-]?key|access[_-]?key(?:[_-]?id)?|account[_-]?key"
+    rb"|private[_-]?key|client[_-]?secret|(?:auth|access|refresh|bearer|session|id|bot|api|personal[_-]?access)[_-]?token|token"
+    rb"|authorization|proxy-authorization|credentials?|(?:set-)?cookie"
+)
+_NAMED = re.compile(rb"(?:^|[._\-\s])(?:" + _SECRET_NAMES + rb")$", re.IGNORECASE)
 
 
-def redactor(rules: object = True) -> Callable[[Attributes], Attributes] | None:
-    return None
+@functools.lru_cache(maxsize=4096)
+def names_a_secret(name: str) -> bool:
+    """Whether a key, header or argument of this name holds a secret."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)  # apiKey
+    return _NAMED.search(spaced.encode("utf-8", "replace")) is not None
+
+
+Action = bytes | Callable[[re.Match[bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`words` are lower case; the pattern is tried on texts that hold one of them, whatever its case."""
+
+    name: str
+    words: Sequence[bytes]
+    pattern: re.Pattern[bytes]
+    action: Action = MARK
+    long: bool = False  # only in texts with sixteen letters or digits in a row
+    near: re.Pattern[bytes] | None = None  # a quicker pattern on the lower-case text, without which the other is not tried
+
+
+def _rule(name: str, words: str, pattern: bytes, action: Action = MARK, *, long: bool = False, near: bytes | None = None) -> Rule:
+    quicker = re.compile(near) if near is not None else None
+    return Rule(name, tuple(word.encode() for word in words.split()), re.compile(pattern), action, long, quicker)
+
+
+def _value(match: re.Match[bytes]) -> bytes:
+    """Keeps the name, the separator and the quotes of `name = value`."""
+    head, quote = match["head"], match["quote"]
+    if quote is not None:
+        return head + quote + MARK + quote
+    named_in_quotes = match["closed"] is not None
+    if b"=" not in match["told"] and not named_in_quotes and not re.search(rb"[0-9!@#$%^&*]", match["bare"]):
+        return match[0]  # "password: choose a long one" is prose
+    return head + b'"' + MARK + b'"' if named_in_quotes else head + MARK
+
+
+def _card(match: re.Match[bytes]) -> bytes:
+    digits = [byte - 48 for byte in match[0] if 48 <= byte <= 57]
+    if not 13 <= len(digits) <= 19:
+        return match[0]
+    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2]]
+    return MARK if (sum(digits[::-2]) + sum(doubled)) % 10 == 0 else match[0]
+
+
+RULES: tuple[Rule, ...] = (
+    _rule(
+        "private key",
+        "privat",
+        rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:[^\"]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|[^\"]*)",
+    ),
+    _rule("OpenAI, Anthropic", "sk-", rb"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}", long=True),
+    _rule("Stripe", "k_live_ k_test_ whsec_", rb"\b(?:[spr]k_(?:live|test)_|whsec_)[A-Za-z0-9]{10,}"),
+    _rule("AWS", "akia asia aroa aida", rb"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b", long=True),
+    _rule("GitHub", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", rb"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})", long=True),
+    _rule("GitLab", "glpat- gldt- glrt-", rb"\bgl(?:pat|dt|rt)-[A-Za-z0-9_-]{16,}", long=True),
+    _rule("Slack", "xox xapp-", rb"\b(?:xox[a-z]-|xapp-)[A-Za-z0-9-]{10,}"),
+    _rule("Slack hook", "hooks.slack.com", rb"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]+", b"hooks.slack.com/" + MARK),
+    _rule("JSON web token", "eyj", rb"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", long=True),
+    _rule("Google", "aiza ya29. gocspx-", rb"\b(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})", long=True),
+    _rule(
+        "Hugging Face, npm, PyPI", "hf_ npm_ pypi-", rb"\b(?:hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,})", long=True
+    ),
+    _rule(
+        "SendGrid, Twilio, DigitalOcean",
+        "sg. dop_v1_ shpat_",
+        rb"\b(?:SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|(?:dop_v1_|shpat_)[a-f0-9]{32,})",
+        long=True,
+    ),
+    _rule(
+        "Authorization header",
+        "authorization",
+        rb"(?i:(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?(?:(?:basic|bearer|token|digest|apikey)\s+)?))[^\s\"'\\,;]{4,}",
+        rb"\1" + MARK,
+    ),
+    _rule("bearer", "bearer", rb"(?i:\b(bearer\s+))(?=[^\s\"'\\]*[0-9])[A-Za-z0-9._~+/=-]{8,}", rb"\1" + MARK),
+    _rule("password in a URL", "://", rb"(://[^\s:/@\"'\\]{1,100}:)[^\s@/\"'\\]{1,200}(?=@)", rb"\1" + MARK),
+    _rule(
+        "named value",
+        "pass pwd secret key token credential cookie",
+        rb"(?i:(?P<head>(?:" + _SECRET_NAMES + rb")(?P<closed>\\?[\"'])?(?P<told>\s*(?:=>|[:=])\s*)))"
+        rb"(?:(?P<quote>\\?[\"'])(?P<value>(?:(?!(?P=quote))(?:\\.|[^\\]))+)(?P=quote)|(?P<bare>(?!\[redacted)[^\s\"'\\,;&{}\[\]()<>]{4,}))",
+        _value,
+        near=rb"(?:passw|passp|passc|pwd|secret|key|token|auth|cred|cookie)[a-z_-]{0,12}\\?[\"']?\s*[:=]",
+    ),
+)
+"""What is looked for, in this order; card numbers come last. To see a rule at work: `tests/tracer/test_redaction.py`."""
+
+_SHORT_RULES = tuple(rule for rule in RULES if not rule.long)
+_CARD = re.compile(rb"(?<![0-9A-Za-z.])[3-6](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
+
+
+_DIGITS_ONLY = bytes(48 if 48 <= byte <= 57 else 120 for byte in range(256))
+
+
+def _might_hold_a_card(text: bytes) -> bool:
+    return b"0" * 13 in text.translate(_DIGITS_ONLY, b" -")
+
+
+_WORDS_ONLY = bytes(97 if chr(byte).isascii() and chr(byte).isalnum() else 32 for byte in range(256))
+_LONG = b"a" * 16
+
+
+def scrub(text: bytes) -> bytes:
+    """The text without the secrets the table knows; the same object when there are none."""
+    lower = text.lower()
+    for rule in RULES if _LONG in text.translate(_WORDS_ONLY) else _SHORT_RULES:
+        for word in rule.words:
+            if word in lower:
+                if rule.near is None or rule.near.search(lower):
+                    text = rule.pattern.sub(rule.action, text)
+                break
+    return _CARD.sub(_card, text) if _might_hold_a_card(text) else text
+
+
+def redactor(rules: bool | Hook) -> Callable[[Attributes], Attributes] | None:
+    """What removes the secrets from the attributes of a span or event: the table, or the table and a function; None for neither."""
+    if rules is False:
+        return None
+    hook = rules if callable(rules) else None
+
+    def redact(attributes: Attributes) -> Attributes:
+        return {
+            key: value if key in _PLAIN_KEYS else attempt(_redacted, key, value, hook, default=MARK) for key, value in attributes.items()
+        }
+
+    return redact
+
+
+def _redacted(key: str, value: Any, hook: Hook | None) -> Any:
+    kind = type(value)
+    if kind is str or kind is bytes:
+        if names_a_secret(key):
+            return MARK if kind is bytes else MARK.decode()
+        text = value if kind is bytes else _utf8(value)
+        clean_text = scrub(text) if len(text) >= _SHORTEST else text
+        if hook is not None:
+            clean_text = _hooked(key, clean_text, hook)
+        return value if clean_text == text else clean_text if kind is bytes else clean_text.decode("utf-8", "replace")
+    if kind is tuple or kind is list:
+        return tuple(_redacted(key, item, hook) for item in cast("tuple[Any, ...]", value))
+    if kind is dict:
+        return {name: _redacted(name, item, hook) for name, item in cast("dict[str, Any]", value).items()}
+    return value
+
+
+def _hooked(key: str, text: bytes, hook: Hook) -> bytes:
+    answer = hook(key, text.decode("utf-8", "replace"))
+    return MARK if answer is None else _utf8(answer)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return clean(text).encode()

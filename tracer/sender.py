@@ -47,7 +47,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals = dict.fromkeys(("sent", "acked", "dropped", "rejected", "replayed"), 0)
+        self._totals: dict[str, int] = {"sent": 0, "acked": 0, "dropped": 0, "rejected": 0, "replayed": 0}
 
     def add(self, **amounts: int) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from opentelemetry.context import attach, detach, get_current
 
@@ -98,7 +98,7 @@ class Stream(Generator[Any, Any, Any]):
         self._source: Any = source
         self._seen = Accumulator(start, reduce)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
@@ -147,7 +147,7 @@ class Stream(Generator[Any, Any, Any]):
         with safely:
             self._seen.end(GeneratorExit())
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:
@@ -166,7 +166,7 @@ class AsyncStream(AsyncGenerator[Any, Any]):
         self._source: Any = source
         self._seen = Accumulator(start, reduce)
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
@@ -215,7 +215,7 @@ class AsyncStream(AsyncGenerator[Any, Any]):
         with safely:
             self._seen.end(GeneratorExit())
 
-    async def __aenter__(self) -> AsyncStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:

@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 _ANSWER_LIMIT = 64 * 1024
 _CONNECT_TIMEOUT = 3.0
@@ -125,7 +125,7 @@ class Transport:
 
         def reply(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
             response = http.client.HTTPResponse(sock, *args, **kwargs)
-            response.fp = io.BufferedReader(_Deadlined(cast(io.BufferedReader, response.fp).detach(), sock, deadline))
+            response.fp = io.BufferedReader(_Deadlined(response.fp.detach(), sock, deadline))
             return response
 
         connection.response_class = reply  # pyright: ignore[reportAttributeAccessIssue]  (a factory serves as well as the class)
