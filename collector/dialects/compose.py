@@ -8,18 +8,19 @@ a value (`{"args": [x], "kwargs": {}}`) are taken off; what the program itself p
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from collector.dialects import plain
 from collector.dialects.documents import completed, looks_like_documents, read_documents
-from collector.dialects.events import read_events, read_scores
+from collector.dialects.events import read_events
 from collector.dialects.messages import answer_messages, read_messages, request_messages, said_anything, with_system
 from collector.dialects.reading import Reading
 from collector.dialects.usage import as_usage, read_counts, usage_object
 from collector.dialects.values import as_list, as_text, first, integer, number, opened, text
 from collector.model import (
     AnnotatorKind,
+    Attributes,
     Candidate,
     Citation,
     Document,
@@ -74,77 +75,115 @@ FINISH = {"tool_call": "tool_calls", "tool-calls": "tool_calls", "tool_use": "to
 
 
 def compose(reading: Reading) -> Normalised:
-    """All fields of the span."""
-    span = reading.span
-    for dialect in list(reading.spoken()):
-        if dialect.refine is not None:
-            dialect.refine(reading)
-    if span.events:
+    """All fields of the span. Groups of fields whose slots nobody claimed are not visited: most spans fill few of them."""
+    reading.refine()
+    if reading.span.events:
         read_events(reading)
-    if reading.dialect < 0 or reading.dialect_name in plain_speaking:
+    if reading.dialect < 0 or reading.dialect_name in OWN_ATTRIBUTES:
         plain.refine(reading)
-    kind = reading.kind
-    given, returned = _unwrapped(reading.take("input")), _unwrapped(reading.take("output"))
-    asked = _input_messages(reading, kind, given)
-    said = _output_messages(reading, kind, returned)
-    usage = _usage(reading, kind, returned)
+    slots, kind = reading.slots(), reading.kind
+    reading.given = _unwrapped(reading.take("input"))
+    reading.returned = _unwrapped(reading.take("output"))
     status, error = _status(reading)
-    cost, cost_source = _cost(reading)
-    tools = _tools(reading, given)
-    asked, posing = _without_posing_tools(asked)
-    documents = _documents(reading, kind, given, returned)
-    arguments, output = _tool_io(reading, kind, given, returned)
-    metadata = _metadata(reading)
-    return Normalised(
-        kind=kind,
-        dialect=reading.dialect_name or ("plain" if reading.derived else None),
-        status=status,
-        error=error,
-        operation=reading.take("operation"),
-        model=_model(reading, kind, given, returned),
-        provider=_provider(reading),
-        input=given,
-        output=output,
-        input_messages=asked,
-        output_messages=said,
-        usage=usage,
-        repeats_usage=reading.repeats_usage,
-        response_id=_response_id(reading, kind, returned),
-        cost_usd=cost,
-        cost_source=cost_source,
-        time_to_first_token_ns=reading.take("first_token", "time_to_first_token_ns"),
-        finish_reasons=_finish_reasons(reading),
-        query=_query(reading, kind, given),
-        documents=documents,
-        input_documents=_input_documents(reading, kind, given),
-        candidates=_candidates(reading),
-        texts=_texts(reading, kind, given, asked),
-        vector_dimensions=_dimensions(reading, kind, returned),
-        tool_name=_tool_name(reading, kind),
-        arguments=arguments,
-        tools_offered=[*tools, *posing],
-        prompt=_prompt(reading),
-        parameters=_parameters(reading, kind, given),
-        stage=reading.take("stage"),
-        index=_index(reading),
-        citations=_citations(reading),
-        placement=_placement(reading),
-        scores=_scores(reading, kind, returned),
-        session_id=reading.take("session", "session_id") or text(metadata.get("session_id")),
-        user_id=reading.take("user", "user_id") or text(metadata.get("user_id")),
-        tags=_tags(reading),
-        metadata=metadata,
-        service=_resource_text(reading, "service.name"),
-        environment=_environment(reading),
-        derived=tuple(dict.fromkeys(_FIELD_OF.get(slot, slot) for slot in reading.derived)),
-        unmapped=tuple(reading.unmapped),
-        sources=reading.sources,
-    )
+    resource = reading.span.resource.attributes
+    fields: dict[str, Any] = {
+        "kind": kind,
+        "dialect": reading.dialect_name or ("plain" if reading.derived else None),
+        "status": status,
+        "error": error,
+        "input": reading.given,
+        "output": reading.returned,
+        "repeats_usage": reading.repeats_usage,
+        "service": text(resource.get("service.name")),
+        "environment": _environment(reading, resource),
+    }
+    for needed, kinds, fill in GROUPS:
+        if kind in kinds or not needed.isdisjoint(slots):
+            fill(reading, kind, fields)
+    if reading.derived:
+        fields["derived"] = tuple(dict.fromkeys(_FIELD_OF.get(slot, slot) for slot in reading.derived))
+    fields["unmapped"] = tuple(reading.unmapped)
+    fields["sources"] = reading.sources
+    return Normalised(**fields)
 
 
-plain_speaking = frozenset({"logfire"})
+OWN_ATTRIBUTES = frozenset({"logfire"})
 """Dialects whose spans carry the program's own attributes beside theirs."""
 _FIELD_OF = {"session": "session_id", "user": "user_id"}
+
+Fields = dict[str, Any]
+
+
+def _messages(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    asked, posing = _without_posing_tools(_input_messages(reading, kind, reading.given))
+    fields["input_messages"] = asked
+    fields["output_messages"] = _output_messages(reading, kind, reading.returned)
+    if posing:
+        fields["tools_offered"] = posing
+
+
+def _call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["operation"] = reading.take("operation")
+    fields["model"] = _model(reading, kind, reading.given, reading.returned)
+    fields["provider"] = _provider(reading)
+    fields["response_id"] = _response_id(reading, kind, reading.returned)
+    fields["time_to_first_token_ns"] = reading.take("first_token", "time_to_first_token_ns")
+    fields["finish_reasons"] = _finish_reasons(reading)
+    fields["parameters"] = _parameters(reading, kind, reading.given)
+
+
+def _tokens(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["usage"] = _usage(reading, kind, reading.returned)
+    fields["cost_usd"], fields["cost_source"] = _cost(reading)
+
+
+def _retrieval(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["documents"] = _documents(reading, kind, reading.given, reading.returned)
+    fields["query"] = _query(reading, kind, reading.given)
+    fields["input_documents"] = _input_documents(reading, kind, reading.given)
+    fields["candidates"] = _candidates(reading)
+    fields["index"] = _index(reading)
+
+
+def _found_by_a_function(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    if "documents" not in fields and isinstance(reading.returned, list | dict):
+        fields["documents"] = _documents(reading, kind, reading.given, reading.returned)
+        fields["query"] = _query(reading, kind, reading.given)
+
+
+def _embedding(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["texts"] = _texts(reading, kind, reading.given, fields.get("input_messages", ()))
+    fields["vector_dimensions"] = _dimensions(reading, kind, reading.returned)
+
+
+def _tool_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["tool_name"] = _tool_name(reading, kind)
+    fields["arguments"], fields["output"] = _tool_io(reading, kind, reading.given, reading.returned)
+
+
+def _offered(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["tools_offered"] = [*_tools(reading, reading.given), *fields.get("tools_offered", ())]
+
+
+def _prompting(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["prompt"] = _prompt(reading)
+
+
+def _answer(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["stage"] = reading.take("stage")
+    fields["citations"] = _citations(reading)
+    fields["placement"] = _placement(reading)
+
+
+def _judged(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["scores"] = _scores(reading, kind, reading.returned)
+
+
+def _whose(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["metadata"] = metadata = _metadata(reading)
+    fields["session_id"] = reading.take("session", "session_id") or text(metadata.get("session_id"))
+    fields["user_id"] = reading.take("user", "user_id") or text(metadata.get("user_id"))
+    fields["tags"] = _tags(reading)
 
 
 # ---- Input and output ----
@@ -637,12 +676,11 @@ def _placement(reading: Reading) -> Sequence[Placement]:
 
 
 def _scores(reading: Reading, kind: SpanKind, returned: Any) -> Sequence[Score]:
-    found = read_scores(reading.span.events) if reading.span.events else []
+    found: list[Score] = []
     for _, items in reading.listed("evaluations"):
         found += [score for item in as_list(items) if (score := _score(item))]
-    for item in reading.take("scores") or ():
-        if score := _score(item):
-            found.append(score)
+    for _, items in reading.every("scores"):
+        found += [score for item in items if (score := item if isinstance(item, Score) else _score(item))]
     if not found and kind is SpanKind.EVALUATOR and isinstance(returned, dict):
         judged = _score({"name": reading.span.name, **returned})
         if judged:
@@ -682,18 +720,54 @@ def _metadata(reading: Reading) -> Mapping[str, Json]:
     return merged
 
 
-def _resource_text(reading: Reading, key: str) -> str | None:
-    return text(reading.span.resource.attributes.get(key))
-
-
-def _environment(reading: Reading) -> str | None:
-    resource = reading.span.resource.attributes
+def _environment(reading: Reading, resource: Attributes) -> str | None:
     return (
         reading.take("environment")
         or text(resource.get("deployment.environment.name"))
         or text(resource.get("deployment.environment"))
         or text(resource.get("langfuse.environment"))
     )
+
+
+# ---- Which group is visited for which span ----
+
+_ANY = frozenset[SpanKind]()
+_FUNCTIONS = frozenset({SpanKind.CHAIN, SpanKind.TOOL, SpanKind.UNKNOWN})
+GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Callable[[Reading, SpanKind, Fields], None]]] = (
+    (frozenset({"input_messages", "output_messages", "system"}), TALKING_KINDS, _messages),
+    (
+        frozenset(
+            {
+                "operation",
+                "response_model",
+                "request_model",
+                "fallback_model",
+                "provider",
+                "response_id",
+                "first_token",
+                "finish_reasons",
+                "parameters",
+            }
+        ),
+        MODEL_KINDS,
+        _call,
+    ),
+    (frozenset({*_COUNTS, "usage", "cost"}), MODEL_KINDS, _tokens),
+    (
+        frozenset({"query", "documents", "input_documents", "candidates", "index_version"}),
+        frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER}),
+        _retrieval,
+    ),
+    (frozenset(), _FUNCTIONS, _found_by_a_function),
+    (frozenset({"texts", "embeddings", "dimensions"}), frozenset({SpanKind.EMBEDDING}), _embedding),
+    (frozenset({"tool_name", "arguments", "result"}), frozenset({SpanKind.TOOL}), _tool_call),
+    (frozenset({"tools"}), frozenset({SpanKind.LLM}), _offered),
+    (frozenset({"template", "variables", "prompt_name", "prompt_version"}), _ANY, _prompting),
+    (frozenset({"stage", "citations", "placement"}), _ANY, _answer),
+    (frozenset({"evaluations", "scores"}), frozenset({SpanKind.EVALUATOR}), _judged),
+    (frozenset({"session", "user", "tags", "metadata"}), _ANY, _whose),
+)
+"""Slots and kinds that call for a group of fields, and what fills it."""
 
 
 # ---- Status ----

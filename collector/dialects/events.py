@@ -56,6 +56,8 @@ def read_events(reading: Reading) -> None:
                 reading.claim(slot, f"event {name}", opened(value))
         elif name in FIRST_TOKEN and event.time_unix_nano >= reading.span.start_unix_nano:
             reading.claim("first_token", f"event {name}", event.time_unix_nano - reading.span.start_unix_nano)
+    if scores := read_scores(reading.span.events):
+        reading.claim("scores", f"event {EVALUATION}", scores)
     if asked:
         reading.claim("input_messages", "events gen_ai.*.message", asked)
     if answered:

@@ -18,8 +18,8 @@ SELF_NAMED = re.compile(r"""['"]?\b([A-Za-z_]\w*)['"]?\s*[:=]\s*\1\b""")
 
 def _refine(reading: Reading) -> None:
     """LangChain's tool spans hold the bare value of a tool's only argument. Its name is in the model's call, if that is in the trace (see
-    `rollup.borrow`). Of a tool that failed on its own, the traceback quotes a line of the tool's body; where that passes exactly one variable
-    on under its own name (`city=city`), the name is taken from there and marked as derived."""
+    `rollup.borrow`). Of a tool that failed on its own, the traceback quotes a line of the tool's body; where that passes exactly one
+    variable on under its own name (`city=city`), the name is taken from there and marked as derived."""
     value, tool = reading.attributes.get("input.value"), reading.attributes.get("tool.name")
     if reading.kind is not SpanKind.TOOL or not isinstance(value, str) or value[:1] in ("{", "[", "") or not reading.span.events:
         return

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from collector.dialects.table import Dialect, Entry, Tables
+from collector.dialects.table import Entry, Tables
 from collector.model import Attributes, Span, SpanKind
 
 _UNKNOWN_KEY = object()
@@ -26,9 +26,11 @@ class Reading:
         "attributes",
         "derived",
         "dialect",
+        "given",
         "kind",
         "kind_derived",
         "repeats_usage",
+        "returned",
         "seen",
         "sources",
         "span",
@@ -51,10 +53,13 @@ class Reading:
         self._scan()
         self.dialect: int = -1
         self.kind = SpanKind.UNKNOWN
+        self.given: Any = None  # the span's input, unwrapped
+        self.returned: Any = None  # and its output
         self._decide()
 
     def _scan(self) -> None:
         plans, tables, claims = self._tables.plans, self._tables, self._claims
+        flat: dict[Entry, dict[int, Any]] = {}
         for key, value in self.attributes.items():
             plan = plans.get(key, _UNKNOWN_KEY)
             if plan is _UNKNOWN_KEY:
@@ -70,7 +75,19 @@ class Reading:
                 else:
                     held.append((entry, value))
             for entry, index, path in places:
-                _put(self._lists.setdefault(entry.slot, {}).setdefault(entry, {}), index, path, value)
+                items = flat.get(entry)
+                if items is None:
+                    items = flat[entry] = {}
+                    self._lists.setdefault(entry.slot, {})[entry] = items
+                if len(path) == 1:
+                    item = items.get(index)
+                    if item is None:
+                        items[index] = {path[0]: value}
+                        continue
+                    if type(item) is dict:
+                        item[path[0]] = value
+                        continue
+                _put(items, index, path, value)
             for entry, name in maps:
                 self._maps.setdefault(entry.slot, {}).setdefault(entry, {})[name] = value
             if suspicious and len(self.unmapped) < UNMAPPED_MAX and isinstance(value, str | list | dict):
@@ -92,24 +109,23 @@ class Reading:
     def dialect_name(self) -> str | None:
         return self._tables.dialects[self.dialect].name if self.dialect >= 0 else None
 
-    def spoken(self) -> Iterator[Dialect]:
-        """The dialects this span speaks, the deciding one first."""
-        if self.dialect >= 0:
-            yield self._tables.dialects[self.dialect]
-        for number, dialect in enumerate(self._tables.dialects):
-            if self.seen >> number & 1 and number != self.dialect:
-                yield dialect
+    def refine(self) -> None:
+        """Let every dialect this span speaks say what its table cannot."""
+        for bit, refine in self._tables.refiners:
+            if self.seen & bit:
+                refine(self)
 
-    def speaks(self, name: str) -> bool:
-        return any(dialect.name == name for dialect in self.spoken())
+    def slots(self) -> set[str]:
+        """The slots that something was claimed for."""
+        return {*self._claims, *self._lists, *self._maps}
 
     # ---- Slots ----
 
-    def candidates(self, slot: str) -> list[tuple[Entry, Any]]:
+    def candidates(self, slot: str) -> Sequence[tuple[Entry, Any]]:
         """The values claimed for a slot, best first."""
         held = self._claims.get(slot)
         if held is None:
-            return []
+            return ()
         if len(held) > 1:
             own = self.dialect
             held.sort(key=lambda claim: (claim[0].dialect != own, claim[0].rank))

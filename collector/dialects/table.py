@@ -119,7 +119,8 @@ class Dialect:
         return self.kinds.get(value.strip('"').lower(), SpanKind.UNKNOWN)
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)  # compared and hashed by identity, which a scan does for every attribute
+class Entry:
     """One key's place in one dialect's table."""
 
     rank: int  # lower is asked first
@@ -258,6 +259,7 @@ class Tables:
         self._scopes: dict[str, int] = {}
         for number, dialect in enumerate(self.dialects):
             self._add(number, dialect)
+        self.refiners = [(1 << number, dialect.refine) for number, dialect in enumerate(self.dialects) if dialect.refine is not None]
         self.plans: dict[str, Plan | None] = {}
         self._scope_bits: dict[str, int] = {}
 
