@@ -52,7 +52,7 @@ class Rule:
     words: Sequence[bytes]
     pattern: re.Pattern[bytes]
     action: Action = MARK
-    long: bool = False  # only in texts with sixteen letters or digits in a row
+    long: bool = False  # only in texts that might hold a token
     near: re.Pattern[bytes] | None = None  # a quicker pattern on the lower-case text, without which the other is not tried
 
 
@@ -124,7 +124,7 @@ RULES: tuple[Rule, ...] = (
 """What is looked for, in this order; card numbers come last. To see a rule at work: `tests/tracer/test_redaction.py`."""
 
 _SHORT_RULES = tuple(rule for rule in RULES if not rule.long)
-_CARD = re.compile(rb"(?<![0-9A-Za-z.])[3-6](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
+_CARD = re.compile(rb"[3-6](?<![0-9A-Za-z.][3-6])(?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
 
 
 _DIGITS_ONLY = bytes(48 if 48 <= byte <= 57 else 120 for byte in range(256))
@@ -134,6 +134,19 @@ def _might_hold_a_card(text: bytes) -> bool:
     return b"0" * 13 in text.translate(_DIGITS_ONLY, b" -")
 
 
+def _might_hold_a_token(text: bytes) -> bool:
+    """Whether sixteen letters and digits stand in a row that are neither a number nor a long word: most texts have none."""
+    shape = text.translate(_WORDS_ONLY)
+    at = shape.find(_LONG)
+    while at >= 0:
+        end = shape.find(b" ", at)
+        run = text[at:end] if end >= 0 else text[at:]
+        if not run.isdigit() and not (run.isalpha() and run.islower()):
+            return True
+        at = shape.find(_LONG, at + len(run))
+    return False
+
+
 _WORDS_ONLY = bytes(97 if chr(byte).isascii() and chr(byte).isalnum() else 32 for byte in range(256))
 _LONG = b"a" * 16
 
@@ -141,7 +154,7 @@ _LONG = b"a" * 16
 def scrub(text: bytes) -> bytes:
     """The text without the secrets the table knows; the same object when there are none."""
     lower = text.lower()
-    for rule in RULES if _LONG in text.translate(_WORDS_ONLY) else _SHORT_RULES:
+    for rule in RULES if _might_hold_a_token(text) else _SHORT_RULES:
         for word in rule.words:
             if word in lower:
                 if rule.near is None or rule.near.search(lower):
