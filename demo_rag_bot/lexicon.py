@@ -1,0 +1,131 @@
+"""Lexical search: BM25 over three fields, asked term by term, with the words a reader may have meant instead.
+
+A passage is found by its text, by its own heading and by where it stands (title, path, headings above); a word in the heading says more
+than one in the text. Each word of a question may be met by another word: a synonym of `thesaurus.txt`, or the nearest word of the corpus
+where the corpus does not know it (a typo). Such a stand-in counts less than the word itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+from demo_rag_bot.passages import Passage
+from demo_rag_bot.terms import stem, terms
+
+Scores = NDArray[np.float32]
+
+HEADING_WEIGHT, PLACE_WEIGHT = 0.5, 0.3  # beside 1 for the text; best of a sweep on two corpora (benchmarks/bot_retrieval.py)
+SYNONYM_WEIGHT, TYPO_WEIGHT = 0.5, 0.8
+HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none
+_HISTORY = re.compile(r"(^|/)(change|history|releas|news|whats?.?new|upgrad|migrat|licen[cs]e|contribut|authors)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One word of a question and the words that may stand in for it, with what each is worth."""
+
+    term: str
+    stand_ins: Mapping[str, float]
+
+
+class Lexicon:
+    """The words of an index. Read-only once built."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.count = len(passages)
+        place = [terms(f"{p.title} {p.source.rpartition('.')[0]} {p.heading.rpartition(' > ')[0]}") for p in passages]
+        heading = [terms(p.heading.rpartition(" > ")[2] or p.title) for p in passages]
+        text = [terms(p.text) for p in passages]
+        self._fields = (
+            (_bm25([a + b for a, b in zip(text, place, strict=True)], 0.6), 1.0),
+            (_bm25(heading, 0.3), HEADING_WEIGHT),
+            (_bm25(place, 0.3), PLACE_WEIGHT),
+        )
+        self._prior = np.array([HISTORY_WEIGHT if _HISTORY.search(p.source) else 1.0 for p in passages], np.float32)
+        self.vocabulary = frozenset(term for field, _ in self._fields for term in field.vocab_dict if term)
+        self.term = lru_cache(maxsize=4096)(self._term)
+
+    def ask(self, question: str) -> list[Asked]:
+        """The words of a question, each once, with their stand-ins."""
+        phrases = " " + re.sub(r"[^\w]+", " ", question.lower()) + " "
+        asked = [Asked(term, self._stand_ins(term)) for term in dict.fromkeys(terms(question))]
+        said = {one.term for one in asked}
+        for phrase, meant in _thesaurus().phrases.items():
+            if f" {phrase} " in phrases and not said & meant:
+                asked.append(Asked(phrase, dict.fromkeys(meant & self.vocabulary, SYNONYM_WEIGHT)))
+        return asked
+
+    def matrix(self, asked: Sequence[Asked]) -> Scores:
+        """How well each passage meets each word: one row a word, one column a passage."""
+        rows = [
+            np.maximum.reduce([self.term(one.term), *(weight * self.term(other) for other, weight in one.stand_ins.items())])
+            for one in asked
+        ]
+        return np.stack(rows) if rows else np.zeros((0, self.count), np.float32)
+
+    def scores(self, question: str) -> Scores:
+        return self.matrix(self.ask(question)).sum(axis=0)
+
+    def _term(self, term: str) -> Scores:
+        total = np.zeros(self.count, np.float32)
+        for field, weight in self._fields:
+            if term in field.vocab_dict:
+                total += weight * field.get_scores([term])
+        return total * self._prior
+
+    def _stand_ins(self, term: str) -> dict[str, float]:
+        found = dict.fromkeys(_thesaurus().synonyms.get(term, frozenset()) & self.vocabulary, SYNONYM_WEIGHT)
+        if term not in self.vocabulary and len(term) >= 4 and term.isascii():
+            nearest = [other for other in _one_edit_away(term) if other in self.vocabulary]
+            found |= dict.fromkeys(nearest, TYPO_WEIGHT)
+            for other in nearest:
+                found = dict.fromkeys(_thesaurus().synonyms.get(other, frozenset()) & self.vocabulary, SYNONYM_WEIGHT) | found
+        return found
+
+
+def _bm25(documents: Sequence[Sequence[str]], b: float) -> bm25s.BM25:
+    index = bm25s.BM25(k1=1.2, b=b)
+    index.index(documents, show_progress=False, create_empty_token=True)
+    return index
+
+
+def _one_edit_away(word: str) -> Iterator[str]:
+    """Every string one deletion, swap, replacement or insertion away."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    for cut in range(len(word) + 1):
+        left, right = word[:cut], word[cut:]
+        yield from (left + letter + right for letter in letters)
+        if right:
+            yield left + right[1:]
+            yield from (left + letter + right[1:] for letter in letters)
+        if len(right) > 1:
+            yield left + right[1] + right[0] + right[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Thesaurus:
+    synonyms: Mapping[str, frozenset[str]]  # term → terms
+    phrases: Mapping[str, frozenset[str]]  # phrase of several words → terms
+
+
+@cache
+def _thesaurus() -> _Thesaurus:
+    synonyms: dict[str, set[str]] = {}
+    phrases: dict[str, set[str]] = {}
+    for line in files("demo_rag_bot").joinpath("thesaurus.txt").read_text("utf-8").splitlines():
+        group = [word.strip() for word in line.split(",") if word.strip() and not line.startswith("#")]
+        single = {stem(word) for word in group if word.isalnum()}
+        for word in single:
+            synonyms.setdefault(word, set()).update(single - {word})
+        for phrase in group:
+            if not phrase.isalnum():
+                phrases.setdefault(re.sub(r"[^\w]+", " ", phrase.lower()).strip(), set()).update(single)
+    return _Thesaurus({k: frozenset(v) for k, v in synonyms.items()}, {k: frozenset(v) for k, v in phrases.items()})

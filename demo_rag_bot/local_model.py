@@ -1,0 +1,263 @@
+"""The offline endpoint: OpenAI's API in the small, honest about what it is, so that the bot runs without a key, a download or a network.
+
+It is no language model. `offline-lexical` makes embeddings from lexical statistics: the stemmed words of a text, their pairs and their
+character n-grams, hashed into one vector. `offline-extractive` answers by quoting the sentences of the given passages that share most
+with the question, and rewrites a follow-up by adding the subject of the question before it. Everything it says stands in a passage.
+
+    POST /v1/embeddings   POST /v1/chat/completions (also streamed)   GET /v1/models
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from demo_rag_bot.terms import terms
+
+CHAT_MODEL = "offline-extractive"
+EMBEDDING_MODEL = "offline-lexical"
+DIMENSION = 1024
+MAX_BODY_BYTES = 32_000_000
+NOT_FOUND = "NOT_FOUND"
+
+
+# ---- Embeddings ----
+
+
+def embed(text: str) -> NDArray[np.float32]:
+    """One text → one vector of length 1: hashed words (weight 1), word pairs and character n-grams (less), damped by their count."""
+    vector = np.zeros(DIMENSION, np.float32)
+    found = terms(text)
+    for term, count in Counter(found).items():
+        weight = 1 + math.log(count)
+        for slot, sign, share in _features(term):
+            vector[slot] += sign * share * weight
+    for pair, count in Counter(pairwise(found)).items():
+        slot, sign = _hashed(" ".join(pair))
+        vector[slot] += sign * 0.4 * (1 + math.log(count))
+    length = float(np.linalg.norm(vector))
+    return vector / length if length else vector
+
+
+@lru_cache(maxsize=200_000)
+def _features(term: str) -> tuple[tuple[int, int, float], ...]:
+    """The term itself and its character 4-grams: (slot, sign, weight)."""
+    marked = f"^{term}$"
+    grams = [marked[i : i + 4] for i in range(len(marked) - 3)] if len(term) > 3 else []
+    share = 0.6 / math.sqrt(len(grams)) if grams else 0.0
+    return ((*_hashed(term), 1.0), *((*_hashed(f"#{gram}"), share) for gram in grams))
+
+
+def _hashed(feature: str) -> tuple[int, int]:
+    number = zlib.crc32(feature.encode())
+    return number % DIMENSION, 1 if number & 0x8000_0000 else -1
+
+
+# ---- Chat ----
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    passage: int  # its number in the prompt
+    text: str
+    code: str = ""  # the code block right after it
+
+
+def reply(messages: Sequence[dict[str, str]]) -> str:
+    """The answer to a chat request: a rewrite where the system message asks for one, else quotations."""
+    system = next((message["content"] for message in messages if message["role"] == "system"), "")
+    user = next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")
+    return rewrite(user) if system.startswith("Task: rewrite") else extract(user)
+
+
+def rewrite(prompt: str) -> str:
+    """The follow-up with the subject of the conversation added, where it does not stand by itself."""
+    earlier = re.findall(r"^User: (.*)$", prompt, re.MULTILINE)
+    follow_up = prompt.rpartition("Follow-up: ")[2].strip()
+    own = set(terms(follow_up))
+    subject = next((question for question in reversed(earlier) if len(set(terms(question))) >= 2), "")
+    leans = bool(re.search(r"\b(it|its|that|this|those|these|they|them|one|there|same|instead|else|also|too)\b", follow_up, re.IGNORECASE))
+    if not subject or (len(own) >= 4 and not leans):
+        return follow_up
+    added = [word for word in re.findall(r"[^\s?!,;]+", subject) if (found := terms(word)) and not own.issuperset(found)]
+    return f"{follow_up.rstrip('?')} ({' '.join(added)})?" if added else follow_up
+
+
+def extract(prompt: str) -> str:
+    """The best sentences of the passages in the prompt, each with its `[n]`; NOT_FOUND where none shares a word with the question."""
+    question = prompt.rpartition("Question: ")[2].strip()
+    sentences = [sentence for number, text in _passages(prompt) for sentence in _sentences(number, text)]
+    wanted = set(terms(question))
+    frequency = Counter(term for sentence in sentences for term in set(terms(sentence.text)))
+    scored: list[tuple[float, int]] = []
+    for position, sentence in enumerate(sentences):
+        found = set(terms(f"{sentence.text} {sentence.code}")) & wanted
+        weight = sum(math.log(1 + len(sentences) / (1 + frequency[term])) for term in found)
+        length = max(8, len(sentence.text.split()))
+        scored.append((weight / (1 + length / 60) / (1 + 0.25 * (sentence.passage - 1)), position))
+    best = sorted(scored, reverse=True)[:3]
+    if not best or best[0][0] <= 0:
+        return NOT_FOUND
+    kept = sorted(position for weight, position in best if weight >= best[0][0] * 0.5)
+    return "\n\n".join(_quoted(sentences[position]) for position in kept)
+
+
+def _quoted(sentence: _Sentence) -> str:
+    return f"{sentence.text} [{sentence.passage}]" + (f"\n\n{sentence.code}" if sentence.code else "")
+
+
+def _passages(prompt: str) -> Iterator[tuple[int, str]]:
+    """(number, text) of each `[n] …` block before the question."""
+    body = prompt.rpartition("Question: ")[0]
+    marks = list(re.finditer(r"^\[(\d+)\] .*$", body, re.MULTILINE))
+    for mark, following in zip(marks, [*marks[1:], None], strict=False):
+        yield int(mark[1]), body[mark.end() : following.start() if following else len(body)].strip()
+
+
+def _sentences(passage: int, text: str) -> Iterator[_Sentence]:
+    """Prose sentences, list items and table rows; a code block belongs to the sentence before it."""
+    pieces = re.split(r"(^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL)
+    for prose, code in zip(pieces[::2], [*pieces[1::2], ""], strict=False):
+        found: list[str] = []
+        for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+|>]|\d+\.) )", prose):
+            line = re.sub(r"\s+", " ", re.sub(r"^\s*(?:[-*+>]|\d+\.|#+|!!!|:::) +", "", block.strip())).strip()
+            found.extend(
+                part
+                for part in re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
+                if len(part) > 2 and not re.fullmatch(r"[|\-: ]+", part)
+            )
+        for index, sentence in enumerate(found):
+            yield _Sentence(passage, sentence, code if index == len(found) - 1 and code.count("\n") <= 25 else "")
+
+
+# ---- The server ----
+
+
+class OfflineServer:
+    """The endpoint on a loopback port of its own, in a thread; `base_url` is what an OpenAI client takes."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
+        self._server.daemon_threads = True
+        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="offline-endpoint", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        if self.path.rstrip("/") == "/v1/models":
+            models = [
+                {"id": name, "object": "model", "created": 0, "owned_by": "rightpassage-offline"} for name in (CHAT_MODEL, EMBEDDING_MODEL)
+            ]
+            self._send({"object": "list", "data": models})
+        else:
+            self._refuse(404, f"no such path {self.path}; this offline endpoint has /v1/models, /v1/embeddings and /v1/chat/completions")
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        if length > MAX_BODY_BYTES:
+            self.close_connection = True
+            self._refuse(413, f"{length:,} bytes; at most {MAX_BODY_BYTES:,}")
+            return
+        body = self.rfile.read(length)
+        try:
+            request = json.loads(body)
+            answer = {"/v1/embeddings": self._embeddings, "/v1/chat/completions": self._chat}[self.path.rstrip("/")]
+        except (ValueError, KeyError) as error:
+            self._refuse(400 if isinstance(error, ValueError) else 404, f"cannot serve {self.path}: {error}")
+            return
+        try:
+            answer(request)
+        except (KeyError, TypeError, AttributeError) as error:
+            self._refuse(400, f"the request lacks or misuses a field: {error}")
+
+    def _embeddings(self, request: dict[str, Any]) -> None:
+        texts: list[str] = [request["input"]] if isinstance(request["input"], str) else request["input"]
+        as_text = request.get("encoding_format") == "base64"
+        vectors = [embed(text) for text in texts]
+        data = [
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": base64.b64encode(vector.tobytes()).decode() if as_text else vector.tolist(),
+            }
+            for index, vector in enumerate(vectors)
+        ]
+        tokens = sum(count_tokens(text) for text in texts)
+        self._send({"object": "list", "data": data, "model": EMBEDDING_MODEL, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+
+    def _chat(self, request: dict[str, Any]) -> None:
+        messages: list[dict[str, str]] = request["messages"]
+        text = reply(messages)
+        tokens_in = sum(count_tokens(message["content"]) for message in messages)
+        tokens_out = count_tokens(text)
+        usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+        head = {"id": f"offline-{time.time_ns():x}", "created": int(time.time()), "model": CHAT_MODEL}
+        if not request.get("stream"):
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            self._send({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for piece in re.findall(r"\S+\s*|\s+", text):
+            self._event(
+                {**head, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
+            )
+        self._event({**head, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        self._event({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage})
+        self._chunk(b"data: [DONE]\n\n")
+        self._chunk(b"")
+
+    def _event(self, data: dict[str, Any]) -> None:
+        self._chunk(f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def _send(self, answer: dict[str, Any], status: int = 200) -> None:
+        body = json.dumps(answer, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._send({"error": {"message": message, "type": "invalid_request_error", "code": status}}, status)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet: the bot's own trace says what was asked."""
+
+
+def count_tokens(text: str) -> int:
+    """About as many tokens as a common tokeniser makes: four characters a token, one for each CJK character."""
+    wide = len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]", text))
+    return wide + math.ceil((len(text) - wide) / 4)

@@ -1,0 +1,180 @@
+"""Pages → passages: the units that are indexed, retrieved and cited.
+
+A passage is one section of a page, or a part of a long one, and knows its heading path and anchor. Sections are cut between paragraphs,
+never inside a code block that fits; a part of a long section repeats the last paragraph of the part before it, so that a sentence and
+the example under it meet in one passage. Sections of a line or two join the section that follows them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from demo_rag_bot.corpus import Page
+from demo_rag_bot.formats import ATX_HEADING, outside_code, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How pages are cut, in words. Part of an index's fingerprint."""
+
+    target: int = 180  # a part is closed when it reaches this
+    limit: int = 280  # and never grows beyond this
+    overlap: int = 40  # a closing paragraph up to this long opens the next part too
+    small: int = 25  # a section shorter than this joins the next
+
+    def __str__(self) -> str:
+        return f"sections, {self.target}-{self.limit} words, overlap {self.overlap}, join under {self.small}"
+
+
+STANDARD = Cutting()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    id: str  # source#anchor, with ~n from the second part of a section on
+    source: str
+    title: str
+    heading: str  # the path of headings under the title: "Install > From source"
+    anchor: str
+    text: str  # Markdown
+
+    @property
+    def digest(self) -> str:
+        """The hash of what is embedded: the same text elsewhere needs no second embedding."""
+        return hashlib.sha256(self.embedded_text.encode()).hexdigest()[:20]
+
+    @property
+    def embedded_text(self) -> str:
+        return f"{self.title} > {self.heading}\n{self.text}" if self.heading else f"{self.title}\n{self.text}"
+
+    @property
+    def link(self) -> str:
+        return f"{self.source}#{self.anchor}" if self.anchor else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    level: int
+    path: tuple[str, ...]
+    anchor: str
+    blocks: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        return sum(len(block.split()) for block in self.blocks)
+
+
+def cut(pages: Sequence[Page], cutting: Cutting = STANDARD) -> list[Passage]:
+    """Every passage of every page, in reading order."""
+    return [passage for page in pages for passage in cut_page(page, cutting)]
+
+
+def cut_page(page: Page, cutting: Cutting = STANDARD) -> Iterator[Passage]:
+    taken: dict[str, int] = {}
+    for section in _joined(_sections(page), cutting):
+        for part in _parts(section.blocks, cutting):
+            name = f"{page.source}#{section.anchor}" if section.anchor else page.source
+            taken[name] = taken.get(name, 0) + 1
+            number = f"~{taken[name]}" if taken[name] > 1 else ""
+            path = section.path[1:] if section.path[:1] == (page.title,) else section.path
+            yield Passage(f"{name}{number}", page.source, page.title, " > ".join(path), section.anchor, part)
+
+
+def _sections(page: Page) -> Iterator[_Section]:
+    path: list[tuple[int, str]] = []
+    anchor, lines = "", list[str]()
+    slugs: dict[str, int] = {}
+    for line, in_code in outside_code(page.markdown):
+        heading = None if in_code else ATX_HEADING.match(line)
+        if not heading:
+            lines.append(line)
+            continue
+        yield _Section(path[-1][0] if path else 0, tuple(name for _, name in path), anchor, tuple(_blocks(lines)))
+        level, name = len(heading[1]), plain(heading[2])
+        path = [*((above, text) for above, text in path if above < level), (level, name)]
+        anchor, lines = _anchor(heading[2], name, slugs), []
+    yield _Section(path[-1][0] if path else 0, tuple(name for _, name in path), anchor, tuple(_blocks(lines)))
+
+
+def _anchor(heading: str, name: str, slugs: dict[str, int]) -> str:
+    """The explicit `{#anchor}`, else the heading's slug as GitHub makes it."""
+    explicit = re.search(r"\{\s*#([^\s}]+)[^}]*\}", heading)
+    if explicit:
+        return explicit[1]
+    slug = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", name.lower()).strip())
+    slugs[slug] = slugs.get(slug, -1) + 1
+    return f"{slug}-{slugs[slug]}" if slugs[slug] else slug
+
+
+def _blocks(lines: list[str]) -> Iterator[str]:
+    """Paragraphs, lists, tables and code blocks: what stands between blank lines outside code."""
+    block: list[str] = []
+    for line, in_code in outside_code("\n".join(lines)):
+        if line.strip() or in_code:
+            block.append(line)
+        elif block:
+            yield "\n".join(block)
+            block = []
+    if block:
+        yield "\n".join(block)
+
+
+def _joined(sections: Iterator[_Section], cutting: Cutting) -> Iterator[_Section]:
+    """Sections, where one too short to stand alone opens the next of its page."""
+    held: _Section | None = None
+    for section in sections:
+        if held is not None:
+            if section.level > held.level or held.length == 0:
+                opened = (f"{'#' * section.level} {section.path[-1]}",) if held.length and section.path else ()
+                section = replace(section, blocks=(*held.blocks, *opened, *section.blocks))
+            else:
+                yield held
+            held = None
+        if section.length < cutting.small:
+            held = section if section.length else None
+        else:
+            yield section
+    if held is not None:
+        yield held
+
+
+def _parts(blocks: Sequence[str], cutting: Cutting) -> Iterator[str]:
+    """Blocks packed into parts of `target` to `limit` words."""
+    part: list[str] = []
+    length = 0
+    for block in (piece for whole in blocks for piece in _pieces(whole, cutting.limit)):
+        size = len(block.split())
+        if part and (length + size > cutting.limit or length >= cutting.target):
+            yield "\n\n".join(part)
+            last = len(part[-1].split())
+            keep = len(part) > 1 and last <= cutting.overlap and last + size <= cutting.limit
+            part, length = ([part[-1]], last) if keep else ([], 0)
+        part.append(block)
+        length += size
+    if part:
+        yield "\n\n".join(part)
+
+
+def _pieces(block: str, limit: int) -> Iterator[str]:
+    """A block over the limit, cut between lines (and a single endless line between words)."""
+    if len(block.split()) <= limit:
+        yield block
+        return
+    piece: list[str] = []
+    length = 0
+    for line in block.splitlines():
+        size = len(line.split())
+        if piece and length + size > limit:
+            yield "\n".join(piece)
+            piece, length = [], 0
+        if size > limit:
+            words = line.split()
+            yield from (" ".join(words[start : start + limit]) for start in range(0, size, limit))
+            continue
+        piece.append(line)
+        length += size
+    if piece:
+        yield "\n".join(piece)

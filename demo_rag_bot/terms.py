@@ -1,0 +1,51 @@
+"""Text → terms: what lexical search counts.
+
+A term is a stemmed word in lower case. Identifiers count whole and in parts (`maxContentLength`, `max_content_length` and
+`max.content.length` all meet in "max content length"), Chinese, Japanese and Korean text counts in pairs of characters, and words that
+carry no subject ("how", "the", "does") do not count at all.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.resources import files
+
+import snowballstemmer
+
+_STOP = frozenset(files("demo_rag_bot").joinpath("stopwords.txt").read_text("utf-8").split())
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
+_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_](?:[^\W{_CJK}]|[.\-'’](?=[^\W_]))*")
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_IS_CJK = re.compile(rf"[{_CJK}]")
+_stemmer = snowballstemmer.stemmer("english")
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text, in order, with repeats."""
+    return [term for token in _TOKEN.findall(unicodedata.normalize("NFKC", text)) for term in _terms_of(token)]
+
+
+@lru_cache(maxsize=200_000)
+def _terms_of(token: str) -> tuple[str, ...]:
+    if _IS_CJK.match(token):
+        return (token,) if len(token) == 1 else tuple(token[i : i + 2] for i in range(len(token) - 1))
+    return tuple(_identifier_terms(token))
+
+
+def _identifier_terms(token: str) -> Iterator[str]:
+    token = re.sub(r"['’].*", "", token)
+    parts = _PART.findall(token)
+    for part in parts:
+        lowered = part.lower()
+        if lowered not in _STOP:
+            yield stem(lowered)
+    if len(parts) > 1:  # the whole identifier too, so that an exact name beats its parts
+        yield re.sub(r"[^\w]|_", "", token).lower()
+
+
+@lru_cache(maxsize=200_000)
+def stem(word: str) -> str:
+    return str(_stemmer.stemWord(word))
