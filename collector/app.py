@@ -26,17 +26,33 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.client import CollectorClient
+from collector.dialects import use_rules
 from collector.guard import Guard, HostList
 from collector.ingest import Ingest
 from collector.live import Tail
 from collector.reception import Limits, Reception
-from collector.routes import counts, filters, health, housekeeping, live, passages, problems, scores, sessions, spans, traces, views
+from collector.routes import (
+    counts,
+    exchange,
+    filters,
+    health,
+    housekeeping,
+    live,
+    passages,
+    problems,
+    rules,
+    scores,
+    sessions,
+    spans,
+    traces,
+    views,
+)
 from collector.routes.otlp import OtlpEndpoint, signal_of
 from collector.routes.parts import Parts
 from collector.settings import Address, ServeSettings
 from collector.store import open_store
 
-ROUTERS = (health, counts, traces, spans, scores, sessions, passages, live, filters, views, housekeeping)
+ROUTERS = (health, counts, traces, spans, scores, sessions, passages, live, filters, views, rules, exchange, housekeeping)
 DRAIN_SECONDS = 4  # for running requests at SIGTERM, of each transport; then they are cut
 
 
@@ -104,6 +120,7 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
             settings.grpc.bind("--grpc").close()  # gRPC's own refusal does not name the option
         store = open_store(settings.db)
         stack.callback(store.close)
+        use_rules(rules.saved_rules(store.catalog))
         reception = Reception(Limits(body_bytes=settings.max_body_bytes))
         ingest = Ingest(store)
         stack.callback(ingest.close)

@@ -290,7 +290,7 @@ class CollectorClient:
 
     def save_rules(self, rules: Mapping[str, Json]) -> Mapping[str, Json]:
         """Replace the user's dialect rules; stored spans follow at the next `renormalise`."""
-        return self._json("PUT", "/api/v1/rules", json={"rules": rules})["rules"]
+        return self._json("PUT", "/api/v1/rules", json=rules)["rules"]
 
     # ---- Over the wire ----
 

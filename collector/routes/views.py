@@ -24,13 +24,13 @@ def find_views(request: Request, here: Here) -> Response:
     return json_answer(request, {"views": [to_json(here.catalog.version(KIND, name)) for name in here.catalog.names(KIND)]})
 
 
-@router.put("/{name}")
+@router.put("/{name:path}")
 def save_view(request: Request, here: Here, name: Name, content: Annotated[dict[str, Any], Body()]) -> Response:
     """Save a view under a name; the body is the view: `{filter, columns, order, …}`."""
     return json_answer(request, to_json(here.catalog.add_version(KIND, name, content)))
 
 
-@router.delete("/{name}")
+@router.delete("/{name:path}")
 def delete_view(request: Request, here: Here, name: Name) -> Response:
     """Forget a view."""
     if not (removed := here.catalog.remove(KIND, name)):
