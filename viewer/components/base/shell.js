@@ -8,6 +8,9 @@
 
 import { h, icon } from "../trace_view/assets/dom.js";
 import { ICONS } from "../trace_view/assets/icons.js";
+import { ApiError } from "./problem.js";
+
+export { ApiError };
 
 /** @typedef {{update?: (data: any) => void, destroy?: () => void}} View */
 
@@ -71,16 +74,6 @@ export function follow(event) {
 }
 
 // ---- Asking ----
-
-export class ApiError extends Error {
-  /** @param {number} status 0 when nothing answered @param {any} problem the problem JSON */
-  constructor(status, problem) {
-    super(problem?.detail || (status ? `the server answered ${status}` : "the viewer does not answer"));
-    this.status = status;
-    this.problem = problem ?? {};
-    this.away = status === 0 || status === 502 || status === 503;
-  }
-}
 
 /**
  * @param {string} path @param {Record<string, any>} [query] entries without a value are left out

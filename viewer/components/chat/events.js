@@ -1,7 +1,7 @@
 // @ts-check
 /** Server-sent events of an answer to a POST (EventSource can only GET): bytes → {event, data}. `parser` is pure. */
 
-import { ApiError } from "../base/shell.js";
+import { ApiError } from "../base/problem.js";
 
 /** @typedef {{event: string, data: any}} Sent */
 

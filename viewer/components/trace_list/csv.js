@@ -6,7 +6,7 @@ export function cell(value) {
   let text = value === null || value === undefined ? "" : String(value);
   if (typeof value !== "number" && /^[\s\u0000-\u001f\ufeff]*[=+\-@\t\r]/.test(text)) text = `'${text}`;
   text = text.replace(/(\r\n|\r|\n)(?=[ \t]*[=+\-@])/g, "$1'");
-  return /[",\r\n\t;']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",\r\n\t;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 const FIELDS = /** @type {const} */ ([

@@ -98,6 +98,7 @@ function create(host, settings) {
     body.classList.add("loading");
     if (!rows.length) replace(body, skeleton());
     try {
+      if (!(await readable(mine))) return;
       const answer = await api(`${settings.api}/traces`, { filter: fullFilter(state), limit: PAGE_SIZE, cursor: state.cursor, order: state.order });
       if (mine !== turn) return;
       rows = answer.traces;
@@ -118,6 +119,21 @@ function create(host, settings) {
     sessionStorage.setItem(LIST_KEY, JSON.stringify({ href: PATH + search(state), ids: rows.map((row) => row.trace_id) }));
     overview(mine);
     side.update(state.filter, (leave) => fullFilter({ ...state, filter: withValues(state.filter, leave, []) }, { environment: leave === "environment" }));
+  }
+
+  let proved = "";
+  /** Asks whether a new filter text can be read before it is used: what is wrong with it is an answer, not a failed request. @param {number} mine */
+  async function readable(mine) {
+    if (!state.filter || state.filter === proved) return true;
+    const check = await api(`${settings.api}/filter/check`, { filter: state.filter });
+    if (mine !== turn) return false;
+    if (check.ok) proved = state.filter;
+    else {
+      body.classList.remove("loading");
+      bar.show(check);
+      if (!rows.length) replace(body);
+    }
+    return Boolean(check.ok);
   }
 
   /** @param {unknown} error */
