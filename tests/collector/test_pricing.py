@@ -1,0 +1,74 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from collector import pricing
+from collector.errors import InvalidValue
+from collector.model import Normalised, SpanKind, Usage
+
+
+def call(model: str | None = "gpt-4o-mini-2024-07-18", provider: str | None = "openai", **counts: int) -> Normalised:
+    return Normalised(
+        kind=SpanKind.LLM, model=model, provider=provider, usage=Usage(**(counts or {"input_tokens": 42, "output_tokens": 11}))
+    )
+
+
+def test_a_call_costs_its_tokens_and_cached_ones_less() -> None:
+    priced = pricing.price(call(input_tokens=42, output_tokens=11, cached_input_tokens=16))
+    assert priced.cost_usd == pytest.approx(1.17e-05, rel=1e-6)  # what LiteLLM, Logfire and Pydantic AI report for this call
+    assert priced.cost_source == "estimated"
+
+
+def test_an_unknown_model_is_unpriced_and_never_free() -> None:
+    priced = pricing.price(call("my-own-model"))
+    assert priced.cost_usd is None
+    assert priced.cost_source == "unpriced"
+
+
+def test_a_reported_cost_stands() -> None:
+    reported = Normalised(kind=SpanKind.LLM, model="gpt-4o", usage=Usage(input_tokens=1), cost_usd=0.5, cost_source="reported")
+    assert pricing.price(reported) is reported
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gpt-4o-mini", "openai/gpt-4o-mini", "gpt-4o-mini-2024-07-18", "GPT-4o-mini", "azure/gpt-4o-mini"],
+)
+def test_one_model_under_many_names(name: str) -> None:
+    found = pricing.price_of(name)
+    assert found is not None
+    assert (found.input, found.output) == (0.15, 0.6)
+
+
+@pytest.mark.parametrize(
+    "name", ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5-20250929", "anthropic/claude-sonnet-4-5"]
+)
+def test_bedrock_and_dated_names_of_claude(name: str) -> None:
+    found = pricing.price_of(name)
+    assert found is not None
+    assert (found.input, found.output, found.cached_input) == (3, 15, 0.3)
+
+
+def test_prices_are_dated_and_the_users_table_comes_first() -> None:
+    pricing.use_prices("model,from,input,output\nhouse-7b,,1,2\nhouse-7b,2026-06-01,3,4\ngpt-4o-mini,,100,100\n")
+    try:
+        before, after = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp() * 1e9) for month in (5, 7))
+        assert [pricing.price_of("house-7b", at_unix_nano=at).input for at in (before, after, None)] == [1, 3, 3]  # type: ignore[union-attr]
+        assert pricing.price_of("gpt-4o-mini").input == 100  # type: ignore[union-attr]
+    finally:
+        pricing.use_prices(None)
+
+
+def test_a_table_that_does_not_read_says_where() -> None:
+    with pytest.raises(InvalidValue, match="line 3"):
+        pricing.read_prices("model,input,output\na,1,2\nb,cheap,2\n")
+    with pytest.raises(InvalidValue, match="lacks input"):
+        pricing.read_prices("model,output\na,1\n")
+
+
+def test_audio_and_embeddings_have_their_own_prices() -> None:
+    price = pricing.Price(1, 2, 0.5, 10, 20)
+    usage = Usage(input_tokens=100, output_tokens=50, cached_input_tokens=20, audio_input_tokens=30, audio_output_tokens=10)
+    assert price.of(usage) == pytest.approx((50 * 1 + 20 * 0.5 + 30 * 10 + 40 * 2 + 10 * 20) / 1e6)
+    embedding = pricing.price(Normalised(kind=SpanKind.EMBEDDING, model="text-embedding-3-small", usage=Usage(input_tokens=6)))
+    assert embedding.cost_usd == pytest.approx(1.2e-07)
