@@ -106,6 +106,11 @@ class Facets:
         for kind in kinds:
             self._counts[KIND, kind] -= 1
 
+    def count(self, facet: int, values: Iterable[int]) -> None:
+        """Values that are only counted."""
+        for value in values:
+            self._counts[facet, value] += 1
+
     def apply(self, connection: Connection) -> None:
         for facet, value, trace in self._gone:
             gone = connection.execute("DELETE FROM facets WHERE field=? AND value=? AND trace=?", (facet, value, trace)).rowcount

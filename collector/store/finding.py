@@ -15,7 +15,7 @@ import heapq
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any as Anything
 
 import orjson
@@ -26,6 +26,7 @@ from collector.model import Page, PageRequest, SpanKind, SpanRow, TraceSummary
 from collector.store.connection import Connection
 from collector.store.facets import FACETS, PACE
 from collector.store.matching import holds, needs_understanding, says, searchable
+from collector.store.pruning import Candidate
 from collector.store.reading import Payloads, log_events, row_of, summaries, texts, understand
 from collector.store.rows import KINDS, SpanRecord, TraceRecord, columns
 from collector.store.strings import Strings
@@ -164,16 +165,16 @@ class Bounds:
     last: int = 2**63 - 1
 
 
-def _conjuncts(node: Node | None) -> Sequence[Node]:
+def conjuncts(node: Node | None) -> Sequence[Node]:
     if node is None:
         return ()
-    return [inner for part in node.parts for inner in _conjuncts(part)] if isinstance(node, And) else (node,)
+    return [inner for part in node.parts for inner in conjuncts(part)] if isinstance(node, And) else (node,)
 
 
 def bounds_of(node: Node | None, scope: str) -> Bounds:
     """From the start conditions that every match must satisfy."""
     first, last = -(2**63), 2**63 - 1
-    for part in _conjuncts(node):
+    for part in conjuncts(node):
         if not isinstance(part, Condition) or part.field != "start" or part.scope != scope or not isinstance(part.value, int):
             continue
         if part.op in {Op.GE, Op.GT}:
@@ -211,7 +212,7 @@ class Shortlists:
         self._ranges = {"duration": "duration_ns"} if of_spans else _TRACE_RANGES
 
     def best(self, node: Node | None) -> Few | None:
-        found = [few for part in _conjuncts(node) if (few := self._of(part)) is not None]
+        found = [few for part in conjuncts(node) if (few := self._of(part)) is not None]
         best = min(found, key=lambda few: few.count, default=None)
         return best if best is not None and best.count <= FEW else None
 
@@ -268,7 +269,7 @@ class Shortlists:
 
     def _some_span(self, node: Node) -> Few | None:
         """One span must satisfy all conjuncts: the shortest of their lists will do."""
-        parts = _conjuncts(node)
+        parts = conjuncts(node)
         found = [few for part in parts if (few := self._of_span(part, parts)) is not None]
         return min(found, key=lambda few: few.count, default=None)
 
@@ -336,6 +337,28 @@ def find_traces(
         complete,
         int(last[0]) if last and not complete and order.name == "start_time" else None,
     )
+
+
+def find_candidates(
+    connection: Connection, strings: Strings, filter: Filter, request: PageRequest
+) -> tuple[Sequence[Candidate], PageRequest]:
+    """One page of matching traces for a removal, and the request of the next page (without a cursor: that was all)."""
+    order = order_of(request, TRACE_ORDERS)
+    cursor = cursor_of(request, order)
+    seq = cursor.seq if cursor else connection.execute("SELECT seq FROM counters").fetchone()[0]
+    hits, last, complete = _TraceSearch(connection, strings, for_traces(filter), order, cursor, seq).page(request.limit, Clock(BUDGET_S))
+    following = hits[request.limit - 1] if len(hits) > request.limit else None if complete else last
+    select = "SELECT id, start_ns, duration_ns, span_count FROM traces WHERE id IN (SELECT value FROM json_each(?))"
+    numbers = orjson.dumps([number for _, number in hits[: request.limit]]).decode()
+    found = [Candidate._make(row) for row in connection.execute(select, (numbers,))]
+    return found, replace(request, cursor=Cursor(*following, seq).encode(order) if following else None)
+
+
+def find_trace_ids(connection: Connection, strings: Strings, filter: Filter, limit: int) -> Sequence[int]:
+    """The numbers of the newest matching traces."""
+    order = Order("start_time", TRACE_ORDERS["start_time"], descending=True)
+    hits, _, _ = _TraceSearch(connection, strings, for_traces(filter), order, None, 0).page(limit, Clock(BUDGET_S))
+    return [number for _, number in hits[:limit]]
 
 
 def matching(connection: Connection, strings: Strings, filter: Filter, ids: Sequence[int]) -> set[int]:

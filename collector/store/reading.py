@@ -190,6 +190,10 @@ def find_record(connection: Connection, trace_id: str) -> TraceRecord:
     return TraceRecord._make(row)
 
 
+def find_record_by_number(connection: Connection, number: int) -> TraceRecord:
+    return TraceRecord._make(connection.execute(f"{SELECT_TRACE} WHERE id=?", (number,)).fetchone())
+
+
 def texts(connection: Connection, strings: Strings) -> Callable[[int | None], str | None]:
     return lambda number: strings.text(connection, number)
 

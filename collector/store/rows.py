@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
+from collector import rollup
 from collector.model import Candidate, Document, Normalised, Span, SpanKind, SpanRow, StatusCode, TraceSummary, Usage
 
 KINDS: Mapping[SpanKind, int] = {kind: number for number, kind in enumerate(sorted(SpanKind))}
@@ -165,6 +166,20 @@ def span_record(
         pack,
         slot,
     )
+
+
+def flags_of(spans: Sequence[Span]) -> Mapping[str, int]:
+    """Which spans of a trace count: their tokens and their cost once per call; and which have no price."""
+    tree = rollup.Tree(spans)
+    flags: dict[str, int] = {}
+    for span in (*rollup.calls(tree), *rollup.embedding_calls(tree)):
+        flags[span.span_id] = TOKENS_COUNT
+    for span in rollup.priced_calls(tree):
+        flags[span.span_id] = flags.get(span.span_id, 0) | COST_COUNTS
+    for span in spans:
+        if rollup.understood(span).cost_source == "unpriced":
+            flags[span.span_id] = flags.get(span.span_id, 0) | UNPRICED
+    return flags
 
 
 def error_name(n: Normalised) -> str | None:

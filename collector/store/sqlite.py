@@ -7,33 +7,47 @@ longer than one page of an answer, so no reader holds back the checkpoint. The p
 
 from __future__ import annotations
 
+import contextlib
 import queue
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from collector.errors import StoreUnavailable
+from collector.errors import InvalidValue, StoreUnavailable, TraceNotFound
 from collector.filters import EVERYTHING, Filter
 from collector.model import (
     Batch,
+    Json,
     Page,
     PageRequest,
+    Pruned,
+    RetentionPolicy,
     Score,
+    SessionSummary,
     Skeleton,
     Span,
     SpanRow,
     Stats,
     Trace,
     TraceSummary,
+    ValueCount,
     Written,
 )
-from collector.store import finding, reading, schema
+from collector.store import aggregating, finding, pruning, reading, schema, sessions, values
+from collector.store.catalog import SqliteCatalog
 from collector.store.connection import CHECKPOINT_PAGES, WRITER_CACHE_KIB, Connection, connect, explained, lock_file, prepare_file, sqlite3
+from collector.store.deriving import derive_again
+from collector.store.facets import Facets
 from collector.store.rows import TraceRecord, columns
 from collector.store.strings import Strings
+from collector.store.tallies import Changes
 from collector.store.writer import Writer
 
 READERS_KEPT = 16
+EXPORT_PAGE = 200
+DERIVED_TRACES = 50  # of one transaction when all is derived again
 
 
 class SqliteStore:
@@ -45,6 +59,7 @@ class SqliteStore:
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
         self._closed = False
         self._lock = None
+        self.catalog = SqliteCatalog(self._reader, lambda: self.writer)
         if read_only:
             self._writer = None
             with self._reader() as connection:
@@ -152,14 +167,108 @@ class SqliteStore:
                 records = [record for record in records if record.id in wanted]
             return reading.summaries(connection, records, self._strings), following
 
+    def sessions(self, filter: Filter, page: PageRequest) -> Page[SessionSummary]:
+        with self._reader() as connection, _snapshot(connection):
+            return sessions.find_sessions(connection, self._strings, filter, page)
+
+    def session(self, session_id: str) -> tuple[SessionSummary, Sequence[TraceSummary]]:
+        with self._reader() as connection, _snapshot(connection):
+            return sessions.read_session(connection, self._strings, session_id)
+
+    def aggregate(self, filter: Filter, measures: Sequence[str], by: Sequence[str]) -> Sequence[Mapping[str, Json]]:
+        with self._reader() as connection, _snapshot(connection):
+            return aggregating.aggregate(connection, self._strings, filter, measures, by)
+
+    def values(self, field: str, prefix: str = "", filter: Filter | None = None, limit: int = 50) -> Sequence[ValueCount]:
+        with self._reader() as connection, _snapshot(connection):
+            return values.find_values(connection, self._strings, field, prefix, filter, limit)
+
+    def spans(self, filter: Filter) -> Iterator[Trace]:
+        request = PageRequest(limit=EXPORT_PAGE, order="start_time")
+        while True:
+            page = self.find_traces(filter, request)
+            for summary in page.items:
+                with contextlib.suppress(TraceNotFound):  # deleted since
+                    yield self.trace(summary.trace_id)
+            if page.next_cursor is None:
+                return
+            request = replace(request, cursor=page.next_cursor)
+
     # ---- Upkeep ----
+
+    def delete(self, filter: Filter) -> Pruned:
+        before, gone, spans = self._bytes(), 0, 0
+        request = PageRequest(limit=EXPORT_PAGE, order="start_time")
+        while True:
+            with self._reader() as connection, _snapshot(connection):
+                doomed, request = finding.find_candidates(connection, self._strings, filter, request)
+            removed = pruning.remove_all(self.writer, doomed)
+            gone, spans = gone + removed[0], spans + removed[1]
+            if request.cursor is None:
+                break
+        if gone:
+            pruning.give_back(self.writer)
+        return Pruned(gone, spans, max(0, before - self._bytes()))
+
+    def prune(self, policy: RetentionPolicy, dry_run: bool = False) -> Pruned:
+        pruning.forget_old_announcements(self.writer, time.time_ns())
+        before = self._bytes()
+        with self._reader() as connection:
+            used, spans = pruning.used_bytes(connection), connection.execute("SELECT spans FROM counters").fetchone()[0]
+            surplus = pruning.surplus(connection, policy)
+            per_span = used / spans if spans else 0.0
+            if dry_run:
+                counted = [0]
+                doomed = pruning.Doomed(policy, time.time_ns(), surplus, lambda: round(used - counted[0] * per_span))
+                return pruning.preview(doomed.of(pruning.candidates(connection, policy)), per_span, counted)
+            doomed = pruning.Doomed(policy, time.time_ns(), surplus, lambda: pruning.used_bytes(connection))
+            gone, removed = pruning.remove_all(self.writer, doomed.of(pruning.candidates(connection, policy)))
+        if gone:
+            pruning.give_back(self.writer)
+        return Pruned(gone, removed, max(0, before - self._bytes()))
+
+    def renormalise(self) -> int:
+        changed, at = 0, 0
+        while True:
+            with self.writer.transaction() as connection:
+                select = f"SELECT {columns(TraceRecord)} FROM traces WHERE id > ? AND span_count > 0 ORDER BY id LIMIT {DERIVED_TRACES}"
+                records = [TraceRecord._make(row) for row in connection.execute(select, (at,)).fetchall()]
+                changes, facets = Changes(), Facets()
+                changed += sum(derive_again(self.writer, record, changes, facets) for record in records)
+                self.writer.apply(changes)
+                facets.apply(connection)
+            if not records:
+                return changed
+            at = records[-1].id
+            time.sleep(pruning.BREATH_S)
+
+    def backup(self, path: str) -> int:
+        target = Path(path)
+        if target.exists():
+            raise InvalidValue(f"{path} exists already: a backup is written to a new file")
+        part = target.with_name(f"{target.name}.part")
+        with self._reader() as connection:
+            part.unlink(missing_ok=True)
+            try:
+                prepare_file(part)
+                connection.execute("PRAGMA query_only=0")  # VACUUM INTO writes only the copy
+                connection.execute("VACUUM INTO ?", (str(part),))
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            finally:
+                connection.execute("PRAGMA query_only=1")
+        part.replace(target)
+        return target.stat().st_size
 
     def stats(self) -> Stats:
         with self._reader() as connection, _snapshot(connection):
             traces, spans, scores = connection.execute("SELECT traces, spans, scores FROM counters").fetchone()
-            sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
-        files = [Path(f"{self.path}{suffix}") for suffix in ("", "-wal")]
-        return Stats(traces, spans, sessions, scores, sum(file.stat().st_size for file in files if file.exists()))
+            found = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
+        return Stats(traces, spans, found, scores, self._bytes())
+
+    def _bytes(self) -> int:
+        return pruning.file_bytes(self.path)
 
     def close(self) -> None:
         if self._closed:

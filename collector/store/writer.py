@@ -21,18 +21,17 @@ import orjson
 
 from collector import rollup
 from collector.errors import InvalidValue
-from collector.model import Batch, Event, LogRecord, Normalised, Resource, Scope, Score, Span, Target, Written
+from collector.model import Batch, Event, LogRecord, Resource, Scope, Score, Span, Target, Written
 from collector.store import packs
 from collector.store.connection import Connection, explained
+from collector.store.deriving import derive_again
 from collector.store.facets import Facets, facet_changes
 from collector.store.reading import announced_body, log_events, running_spans, spans_of_trace, understand
 from collector.store.rows import (
-    COST_COUNTS,
-    TOKENS_COUNT,
-    UNPRICED,
     SpanRecord,
     TraceRecord,
     columns,
+    flags_of,
     id_number,
     insert,
     span_record,
@@ -145,9 +144,7 @@ class Writer:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
-                self.connection.execute(
-                    "UPDATE counters SET traces=?, spans=?, scores=?, seq=?", (self.traces, self.spans, self.scores, self.seq)
-                )
+                self._save_counters()
                 self.connection.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
@@ -160,18 +157,23 @@ class Writer:
         for listener in self.listeners:
             listener()
 
+    def _save_counters(self) -> None:
+        numbers = (self.traces, self.spans, self.scores, self.seq, self._last["traces"], self._last["spans"], self._last["packs"])
+        self.connection.execute("UPDATE counters SET traces=?, spans=?, scores=?, seq=?, last_trace=?, last_span=?, last_pack=?", numbers)
+
     def _load_counters(self) -> None:
-        """Memory follows the file: at the start, and after a rollback."""
+        """Memory follows the file: at the start, and after a rollback. Numbers are never given out twice, also not after a delete."""
         self._open.clear()
         self._contexts.clear()
         self.strings.forget()
-        one = self.connection.execute("SELECT traces, spans, scores, seq FROM counters").fetchone()
-        self.traces, self.spans, self.scores, self.seq = one
-        self._last = {
-            table: self.connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
-            for table in ("spans", "traces", "packs")
-        }
+        select = "SELECT traces, spans, scores, seq, last_trace, last_span, last_pack FROM counters"
+        self.traces, self.spans, self.scores, self.seq, *last = self.connection.execute(select).fetchone()
+        self._last: dict[str, int] = dict(zip(("traces", "spans", "packs"), last, strict=True))
         self.has_logs = self.connection.execute("SELECT 1 FROM log_events LIMIT 1").fetchone() is not None
+
+    @property
+    def last_span(self) -> int:
+        return self._last["spans"]
 
     def next_id(self, table: str) -> int:
         self._last[table] += 1
@@ -209,6 +211,34 @@ class Writer:
             self._open.pop(trace, None)
 
     # ---- Small shared pieces ----
+
+    def next_seq(self) -> int:
+        self.seq += 1
+        return self.seq
+
+    def replace_trace(self, before: TraceRecord | None, after: TraceRecord, changes: Changes) -> None:
+        """Write a trace's row; what it counted is counted out, what it counts now is counted in."""
+        if before is None:
+            self.connection.execute(_INSERT_TRACE, after)
+        else:
+            self.connection.execute(_UPDATE_TRACE, (*after[1:], after.id))
+            remember_move(self.connection, before, after.seq)
+            changes.trace(before, self.first_service(before), -1)
+            self.change_session(before, -1)
+        changes.trace(after, self.first_service(after))
+        self.change_session(after, 1)
+        if before is not None and before.session is not None and before.session != after.session:
+            self.close_session(before.session)
+        self.traces += (after.span_count > 0) - (before is not None and before.span_count > 0)
+
+    def close_session(self, session: int) -> None:
+        """After a trace left: an empty session goes, another is measured again."""
+        self.connection.execute("DELETE FROM sessions WHERE session=? AND trace_count<=0", (session,))
+        self.connection.execute(
+            "UPDATE sessions SET (start_ns, end_ns) = (SELECT min(start_ns), max(start_ns + duration_ns) FROM traces WHERE session=?1 "
+            "AND span_count > 0) WHERE session=?1",
+            (session,),
+        )
 
     def context(self, body: bytes) -> int:
         """The number of a resource or scope, by its JSON."""
@@ -292,6 +322,7 @@ class _Group:
         for touched in self.touched.values():
             if touched.records or touched.running:
                 self._roll_up(touched)
+        self._derive_logged()
         self.writer.apply(self.changes)
         self.facets.apply(self.connection)
         self._add_scores()
@@ -338,7 +369,7 @@ class _Group:
             members = entering[at : at + count]
             at += count
             data = packs.pack([arrival.body for _, arrival in members])
-            self.connection.execute("INSERT INTO packs VALUES (?, ?, ?)", (pack, count, data))
+            self.connection.execute("INSERT INTO packs VALUES (?, ?, ?, ?, ?)", (pack, self.writer.last_span + 1, count, count, data))
             for slot, (touched, arrival) in enumerate(members):
                 span = arrival.span
                 touched.records.append(
@@ -389,25 +420,23 @@ class _Group:
         if before is not None and before.running_count:
             running = running_spans(self.connection, before.id, touched.trace_id)
         summary = rollup.summarise([*ended, *running])
-        tree = rollup.Tree(ended)
-        flags = _flags(tree)
+        flags = flags_of(ended)
         self._flag_earlier(touched, flags)
         records = [
-            record._replace(flags=flags.get(arrival.span.span_id, 0) | _unpriced(arrival.span.normalised))
+            record._replace(flags=flags.get(arrival.span.span_id, 0))
             for record, arrival in zip(touched.records, touched.arrivals, strict=True)
         ]
         self.connection.executemany(_INSERT_SPAN, records)
         self.changes.spans(records)
-        writer.seq += 1
         after = trace_record(
             summary,
             self.intern,
             id=touched.id,
-            seq=writer.seq,
+            seq=writer.next_seq(),
             running=len(running),
             verdict=before.verdict if before else None,
         )
-        self._replace_trace(before, after)
+        writer.replace_trace(before, after, self.changes)
         self.facets.add_spans(touched.id, records, earlier_kinds={span.normalised.kind for span in earlier if span.normalised})
         facet_changes(self.facets, before, after, self.intern)
         self._keep_open(touched.id, summary.root_missing or bool(running), ended, len(earlier))
@@ -422,24 +451,11 @@ class _Group:
         asked = orjson.dumps(list(new)).decode()
         for row in self.connection.execute(select, (touched.id, asked)).fetchall():
             record = SpanRecord._make(row)
-            wanted = new.get(record.span_id, 0) | (record.flags & UNPRICED)
+            wanted = new.get(record.span_id, 0)
             if wanted != record.flags:
                 self.connection.execute("UPDATE spans SET flags=? WHERE id=?", (wanted, record.id))
                 self.changes.spans([record], -1)
                 self.changes.spans([record._replace(flags=wanted)])
-
-    def _replace_trace(self, before: TraceRecord | None, after: TraceRecord) -> None:
-        writer = self.writer
-        if before is None:
-            self.connection.execute(_INSERT_TRACE, after)
-        else:
-            self.connection.execute(_UPDATE_TRACE, (*after[1:], after.id))
-            remember_move(self.connection, before, after.seq)
-            self.changes.trace(before, writer.first_service(before), -1)
-            writer.change_session(before, -1)
-        self.changes.trace(after, writer.first_service(after))
-        writer.change_session(after, 1)
-        writer.traces += (after.span_count > 0) - (before is not None and before.span_count > 0)
 
     def _keep_open(self, trace: int, waiting: bool, ended: Sequence[Span], condensed: int) -> None:
         if waiting:
@@ -468,6 +484,17 @@ class _Group:
                 if found:
                     arrival.span = understand(_with_events(arrival.span, found))
 
+    def _derive_logged(self) -> None:
+        """Spans that were here before their log records."""
+        logged = list(dict.fromkeys(log.trace_id for log in self.prepared.logs))
+        known = traces_by_id(self.connection, logged)
+        for trace_id in logged:
+            came_now = {arrival.span.span_id for arrival in self.touched[trace_id].arrivals} if trace_id in self.touched else set[str]()
+            late = [log.span_id for log in self.prepared.logs if log.trace_id == trace_id and log.span_id not in came_now]
+            if trace_id in known and late and known[trace_id].span_count:
+                derive_again(self.writer, known[trace_id], self.changes, self.facets)
+                self.open.pop(known[trace_id].id, None)
+
     def _own_scores(self, touched: Touched) -> None:
         """Evaluations that travelled with a span count like any other."""
         for arrival in touched.arrivals:
@@ -483,27 +510,13 @@ class _Group:
             self.scores[batch] += added
         scored = list({score.target.trace_id: None for score, _ in self.prepared.scores if score.target.trace_id})
         for trace in traces_by_id(self.connection, [trace_id for trace_id in scored if trace_id not in self.touched]).values():
-            self.writer.seq += 1
-            remember_move(self.connection, trace, self.writer.seq)
-            self.connection.execute("UPDATE traces SET seq=? WHERE id=?", (self.writer.seq, trace.id))
+            seq = self.writer.next_seq()
+            remember_move(self.connection, trace, seq)
+            self.connection.execute("UPDATE traces SET seq=? WHERE id=?", (seq, trace.id))
 
 
 def _with_events(span: Span, events: Sequence[Event]) -> Span:
     return replace(span, events=[*span.events, *events], normalised=None)
-
-
-def _flags(tree: rollup.Tree) -> Mapping[str, int]:
-    """Which spans' tokens and cost count."""
-    flags: dict[str, int] = {}
-    for span in (*rollup.calls(tree), *rollup.embedding_calls(tree)):
-        flags[span.span_id] = TOKENS_COUNT
-    for span in rollup.priced_calls(tree):
-        flags[span.span_id] = flags.get(span.span_id, 0) | COST_COUNTS
-    return flags
-
-
-def _unpriced(n: Normalised | None) -> int:
-    return UNPRICED if n is not None and n.cost_source == "unpriced" else 0
 
 
 # ---- Statements shared with the other writing modules ----

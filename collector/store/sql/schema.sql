@@ -7,7 +7,10 @@ CREATE TABLE strings (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 -- resources and scopes, each once, by the digest of their JSON
 CREATE TABLE contexts (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL) STRICT;
 
-CREATE TABLE packs (id INTEGER PRIMARY KEY, live INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+-- A pack's spans are neighbours: their ids begin at first_span. `live` of them are still there.
+CREATE TABLE packs (
+  id INTEGER PRIMARY KEY, first_span INTEGER NOT NULL, spans INTEGER NOT NULL, live INTEGER NOT NULL, data BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE spans (
   id INTEGER PRIMARY KEY,
@@ -145,11 +148,12 @@ CREATE INDEX scores_by_trace ON scores (trace_id, name) WHERE trace_id IS NOT NU
 CREATE INDEX scores_by_session ON scores (session, name) WHERE session IS NOT NULL;
 CREATE INDEX scores_by_name ON scores (name, value) WHERE counts = 1;
 
--- One row: exact counts, and the last change number.
+-- One row: exact counts, the last change number, and the last row numbers given out (never again, also not after a delete).
 CREATE TABLE counters (
-  id INTEGER PRIMARY KEY CHECK (id = 1), traces INTEGER NOT NULL, spans INTEGER NOT NULL, scores INTEGER NOT NULL, seq INTEGER NOT NULL
+  id INTEGER PRIMARY KEY CHECK (id = 1), traces INTEGER NOT NULL, spans INTEGER NOT NULL, scores INTEGER NOT NULL, seq INTEGER NOT NULL,
+  last_trace INTEGER NOT NULL, last_span INTEGER NOT NULL, last_pack INTEGER NOT NULL
 ) STRICT;
-INSERT INTO counters VALUES (1, 0, 0, 0, 0);
+INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 
 -- ---- The catalogue ----
 CREATE TABLE versions (
