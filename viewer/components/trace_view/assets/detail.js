@@ -289,7 +289,7 @@ function drawConversation(page, span) {
   if (parameters.length) box.append(h("div", "parameters", parameters.map(([key, value]) => h("span", "parameter", h("span", "tiny", visible(key)), visible(String(value))))));
   if (span.tools_offered?.length) box.append(disclosure(`Tools offered · ${span.tools_offered.length}`, () => h("div", "value-tree", span.tools_offered.map((/** @type {any} */ tool) => valueNode(String(tool.name ?? "tool"), tool, { open: 0 })))));
   if (input.length || output.length) {
-    box.append(conversation(input, { output }));
+    box.append(conversation(input, { output, attributes: span.attributes }));
     if (!output.length) box.append(page.trace.state[page.trace.index.get(span.span_id) ?? 0] === "running" ? h("p", "muted", "Still running: no answer yet.") : span.output !== undefined ? block("Output", readable(span.output)) : h("p", "muted", "No output was recorded."));
   } else box.append(drawInOut(page, span));
   return box;

@@ -16,6 +16,7 @@ function trim(text) {
 /** @param {number | null | undefined} ns nanoseconds → "2.4 ms", "6.02 s", "3 min 12 s" */
 export function duration(ns) {
   if (ns === null || ns === undefined || !Number.isFinite(ns)) return "–";
+  if (ns === 0) return "0";
   if (ns < 1e3) return `${Math.round(ns)}${NBSP}ns`;
   if (ns < 999_500) return `${three(ns / 1e3)}${NBSP}µs`;
   if (ns < 999.5e6) return `${three(ns / 1e6)}${NBSP}ms`;
@@ -92,8 +93,7 @@ const ACTING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u20
 export function visible(text) {
   if (text.includes("\r\n")) text = text.replaceAll("\r\n", "\n");
   return text.replace(ACTING, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 0x20 ? String.fromCharCode(0x2400 + code) : `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+    return `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
   });
 }
 

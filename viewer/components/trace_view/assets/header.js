@@ -9,7 +9,7 @@ import { fact, statusPill } from "./detail.js";
 import { giveScore } from "./scores.js";
 import { openMenu } from "./menu.js";
 import { pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
-import { rootOf } from "./model.js";
+import { rootOf, tokensOf } from "./model.js";
 import { asCurl, asPython } from "./raw.js";
 
 /** @typedef {import("./mount.js").Page} Page */
@@ -30,19 +30,19 @@ export function header(page) {
       "title-row",
       h("span", "kind-icon large", icon(kindIcon(kind))),
       h("h1", { title }, title),
-      statusPill(running ? "running" : String(summary.status ?? "unset")),
+      (running || (summary.status ?? "unset") !== "unset") && statusPill(running ? "running" : String(summary.status)), // unset says nothing
       summary.verdict && h("span", { class: "verdict", title: "First failing stage" }, visible(String(summary.verdict))),
       h("span", "spacer"),
       page.store.live && thumbs(page),
       page.store.live && steps(page),
       actions(page),
     ),
-    h("dl", "facts wide", facts(page, running, asked !== "")),
+    h("dl", "facts wide", facts(page, running)),
   );
 }
 
-/** @param {Page} page @param {boolean} running @param {boolean} titled the title is the question, so the root's name is a fact */
-function facts(page, running, titled) {
+/** @param {Page} page @param {boolean} running */
+function facts(page, running) {
   const { trace } = page;
   const { summary } = trace;
   const usage = summary.usage ?? {};
@@ -50,11 +50,11 @@ function facts(page, running, titled) {
   const id = String(summary.trace_id ?? page.traceId);
   const copy = h("button", { type: "button", class: "mono copyable", title: `${id}\nCopy the trace id`, onclick: () => copyText(id, copy) }, id.slice(0, 12));
   const tooltip = [usage.input_tokens !== undefined && `input ${grouped(usage.input_tokens)}`, usage.output_tokens !== undefined && `output ${grouped(usage.output_tokens)}`, usage.cached_input_tokens && `cached ${grouped(usage.cached_input_tokens)}`, summary.embedding_tokens && `embedding ${grouped(summary.embedding_tokens)} (apart)`].filter(Boolean).join("\n");
-  const models = summary.models?.length ? summary.models : [...new Set(trace.model.filter((model, i) => model && trace.kind[i] === "LLM"))];
+  const models = modelsOf(trace);
+  const unended = trace.state.filter((each) => each === "running").length;
   return [
-    titled && summary.root_name && fact("Root", h("span", "mono clip", visible(String(summary.root_name)))),
     fact("Duration", running ? `${duration(trace.total)} so far` : duration(summary.duration_ns ?? trace.total)),
-    fact("Spans", grouped(summary.span_count ?? trace.size)),
+    fact("Spans", grouped(trace.size), unended ? `${unended} running` : null),
     summary.error_count > 0 && fact("Errors", h("button", { type: "button", class: "as-link bad", title: "Show the failed spans", onclick: () => page.onlyErrors() }, grouped(summary.error_count))),
     tokens !== undefined && fact("Tokens", grouped(tokens), null, tooltip),
     summary.cost_usd !== null && summary.cost_usd !== undefined ? fact("Cost", cost(summary.cost_usd), summary.unpriced ? "at least" : null, summary.unpriced ? "A call's model has no known price" : "") : summary.unpriced ? fact("Cost", "unpriced", null, "No price is known for the models of this trace") : null,
@@ -64,9 +64,26 @@ function facts(page, running, titled) {
     summary.session_id && fact("Session", sessionLink(page, String(summary.session_id))),
     summary.user_id && fact("User", visible(String(summary.user_id))),
     summary.tags?.length > 0 && fact("Tags", h("span", "tag-list", summary.tags.slice(0, 4).map((/** @type {string} */ tag) => h("span", "tag", visible(tag))), summary.tags.length > 4 && `+${summary.tags.length - 4}`)),
-    fact("Started", clock(summary.start_unix_nano), null, String(summary.start_time ?? "")),
+    fact("Started", started(summary.start_unix_nano), null, String(summary.start_time ?? "")),
     fact("Trace", copy),
   ];
+}
+
+/** @param {string | undefined} ns today's times without the date */
+function started(ns) {
+  const text = clock(ns);
+  return text.startsWith(clock(BigInt(Date.now()) * 1_000_000n).slice(0, 10)) ? text.slice(11) : text;
+}
+
+/** @param {import("./model.js").Trace} trace @returns {string[]} models that were called, the one with the most tokens first */
+function modelsOf(trace) {
+  /** @type {Map<string, number>} */
+  const tokens = new Map();
+  for (let i = 0; i < trace.size; i++) {
+    const model = trace.model[i];
+    if (model && trace.kind[i] === "LLM") tokens.set(model, (tokens.get(model) ?? 0) + (tokensOf(trace, i) ?? 0));
+  }
+  return [...tokens].sort((a, b) => b[1] - a[1]).map(([model]) => model);
 }
 
 /** @param {Page} page @param {string} session */
@@ -120,6 +137,36 @@ function menu(page) {
   ];
 }
 
+/**
+ * What passed a stage, from the body of its last span: "8 of 40", "5 of 8", "3 of 3". Empty until the body is there.
+ * @param {Page} page @param {import("./stages.js").Stage} stage @param {number[]} spans
+ */
+function passed(page, stage, spans) {
+  const box = h("b", "stage-passed");
+  const last = page.trace.id[spans[spans.length - 1]];
+  const fill = (/** @type {any} */ span) => {
+    const text = passedText(stage, span);
+    if (text) box.textContent = text;
+  };
+  const known = page.store.cached(last);
+  if (known) fill(known.data);
+  else page.store.body(last).then(({ data }) => fill(data), () => {});
+  return box;
+}
+
+/** @param {import("./stages.js").Stage} stage @param {any} span @returns {string} */
+export function passedText(stage, span) {
+  const kept = span.documents?.length ?? 0;
+  if (stage === "assemble") return span.placement?.length ? counted(span.placement.length, "passage") : "";
+  if (stage === "cite" || stage === "generate") {
+    if (span.citations?.length) return `${span.citations.filter((/** @type {any} */ each) => each.valid !== false).length} of ${span.citations.length} cited`;
+    return stage === "generate" && span.usage?.output_tokens !== undefined ? `${compact(span.usage.output_tokens)} tokens` : "";
+  }
+  if (!kept) return "";
+  const offered = span.input_documents?.length ?? kept + (span.candidates?.length ?? 0);
+  return offered > kept ? `${kept} of ${offered}` : String(kept);
+}
+
 /** The pipeline of the trace, one cell per stage; a stage without a span is quiet. @param {Page} page */
 export function strip(page) {
   const { trace } = page;
@@ -146,7 +193,7 @@ export function strip(page) {
         },
         icon(ICONS[stage]),
         h("span", "stage-title", STAGE_TITLES[stage]),
-        h("span", "stage-facts", spans.length ? [failed && icon(ICONS.error), running ? "running" : duration(time), spans.length > 1 && ` · ${compact(spans.length)}`] : "–"),
+        h("span", "stage-facts", spans.length ? [failed && icon(ICONS.error), passed(page, stage, spans), h("span", "stage-time", running ? "running" : duration(time), spans.length > 1 && ` · ${compact(spans.length)} spans`)] : "–"),
         spans.length > 0 && h("i", { class: "stage-share", style: { width: `${Math.min(100, (time / whole) * 100)}%` } }),
       );
       return cell;

@@ -18,8 +18,9 @@ export function footer(page, state) {
     [health.dropped_count, "dropped item"],
     [health.running_count, "running span"],
   ].filter(([count]) => count);
+  const running = page.trace.state.includes("running");
   const odd = findings.length > 0 || notes.length > 0;
-  const summary = [icon(odd ? ICONS.warning : ICONS.ok), h("span", null, odd ? notes.map(([count, noun]) => counted(count, noun)).join(" · ") || counted(findings.length, "finding") : "arrived whole"), h("span", "facts", counted(size, "span"))];
+  const summary = [icon(running ? ICONS.clock : odd ? ICONS.warning : ICONS.ok), h("span", null, running && !odd ? "still arriving" : odd ? notes.map(([count, noun]) => counted(count, noun)).join(" · ") || counted(findings.length, "finding") : "arrived whole"), h("span", "facts", counted(size, "span"))];
   const health_ = findings.length
     ? h("details", "health odd", h("summary", null, summary), h("div", "health-card", h("h3", null, "Trace health"), h("ul", null, findings.slice(0, 40).map((/** @type {any} */ finding) => findingRow(page, finding)))))
     : h("div", odd ? "health odd" : "health", summary);

@@ -4,18 +4,21 @@
 const PAGE = 200;
 const PAGES = 10; // two thousand traces back; further, stepping ends
 
-/** What the list page may leave behind: the ids as they stood on it. */
-const LEFT_BEHIND = "rightpassage.trace-list";
+/** What the list page leaves behind: `{ids, href}`, the ids as they stood on it and its address. */
+const LEFT_BEHIND = "rightpassage.list";
 
 /**
  * @param {import("./store.js").Store} store @param {string} traceId @param {number} direction -1 or 1
  * @param {{filter?: string, order?: string}} list
  * @returns {Promise<string | null>}
  */
-export async function neighbour(store, traceId, direction, { filter = "", order = "" }) {
+export async function neighbour(store, traceId, direction, list) {
   const left = leftBehind();
-  const at = left.indexOf(traceId);
-  if (at >= 0 && left[at + direction]) return left[at + direction];
+  const known = left.ids.includes(traceId);
+  const filter = list.filter || (known ? left.filter : "");
+  const order = list.order || (known ? left.order : "");
+  const at = left.ids.indexOf(traceId);
+  if (at >= 0 && left.ids[at + direction]) return left.ids[at + direction];
   let cursor = "";
   /** @type {string[]} */
   let ids = [];
@@ -31,12 +34,13 @@ export async function neighbour(store, traceId, direction, { filter = "", order 
   return null;
 }
 
-/** @returns {string[]} */
+/** @returns {{ids: string[], filter: string, order: string}} */
 function leftBehind() {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(LEFT_BEHIND) ?? "[]");
-    return Array.isArray(kept) ? kept : (kept.ids ?? []);
+    const { ids, href } = JSON.parse(sessionStorage.getItem(LEFT_BEHIND) ?? "{}");
+    const query = new URL(href ?? "", location.href).searchParams;
+    return { ids: Array.isArray(ids) ? ids : [], filter: query.get("filter") ?? "", order: query.get("order") ?? "" };
   } catch {
-    return [];
+    return { ids: [], filter: "", order: "" };
   }
 }

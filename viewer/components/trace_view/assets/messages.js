@@ -15,13 +15,14 @@ const SHOWN = 14;
 /** @typedef {{role: string, content?: any, tool_calls?: any[], tool_call_id?: string, reasoning?: string, media?: any[], name?: string}} Message */
 
 /**
- * @param {Message[]} messages @param {{output?: Message[], chip?: import("./text.js").Chip}} [options] `output`: the model's answer, marked as such
+ * @param {Message[]} messages @param {{output?: Message[], chip?: import("./text.js").Chip, attributes?: Record<string, unknown>}} [options]
+ *   `output`: the model's answer, marked as such; `attributes` of the span, where images are taken from
  * @returns {HTMLElement}
  */
-export function conversation(messages, { output = [], chip } = {}) {
+export function conversation(messages, { output = [], chip, attributes } = {}) {
   const box = h("div", "conversation");
   const names = new Map([...messages, ...output].flatMap((message) => (message.tool_calls ?? []).map((call) => [call.id, call.name])));
-  const draw = (/** @type {Message} */ message, /** @type {boolean} */ answer) => messageCard(message, { answer, names, chip });
+  const draw = (/** @type {Message} */ message, /** @type {boolean} */ answer) => messageCard(message, { answer, names, chip, attributes });
   if (messages.length > SHOWN) {
     const hidden = messages.slice(1, -(SHOWN - 2));
     const gap = h("button", { type: "button", class: "show-more gap" }, `Show ${counted(hidden.length, "earlier message")}`);
@@ -32,8 +33,8 @@ export function conversation(messages, { output = [], chip } = {}) {
   return box;
 }
 
-/** @param {Message} message @param {{answer: boolean, names: Map<string, string>, chip?: import("./text.js").Chip}} context */
-function messageCard(message, { answer, names, chip }) {
+/** @param {Message} message @param {{answer: boolean, names: Map<string, string>, chip?: import("./text.js").Chip, attributes?: Record<string, unknown>}} context */
+function messageCard(message, { answer, names, chip, attributes }) {
   const role = String(message.role || "unknown").toLowerCase();
   const text = typeof message.content === "string" ? message.content : message.content === undefined || message.content === null ? "" : JSON.stringify(message.content);
   const known = ["system", "user", "assistant", "tool", "developer"].includes(role) ? role : "other";
@@ -46,7 +47,7 @@ function messageCard(message, { answer, names, chip }) {
   );
   if (message.reasoning) card.append(h("details", { class: "disclosure reasoning" }, h("summary", null, `Reasoning · ${counted(message.reasoning.length, "char")}`), longText(message.reasoning, { rich: true })));
   if (text) card.append(role === "tool" && jsonIn(text) !== undefined ? readable(text) : longText(text, { rich: true, chip }));
-  for (const media of message.media ?? []) card.append(mediaBox(media));
+  for (const media of message.media ?? []) card.append(mediaBox(media, attributes));
   for (const call of message.tool_calls ?? []) card.append(toolCall(call));
   if (!text && !message.tool_calls?.length && !message.media?.length && !message.reasoning) card.append(h("p", "muted", "Empty message."));
   return card;
@@ -63,10 +64,10 @@ function toolCall(call) {
 
 /**
  * An image or other media part: never fetched; a data: image is drawn when clicked, anything else is named.
- * @param {Record<string, any>} media
+ * @param {Record<string, any>} media @param {Record<string, unknown>} [attributes] where the bytes are, if the message only refers to them
  */
-export function mediaBox(media) {
-  const url = mediaUrl(media);
+export function mediaBox(media, attributes = {}) {
+  const url = mediaUrl(media) ?? mediaIn(attributes, media);
   const type = String(media.mime_type ?? media.media_type ?? media.type ?? "media");
   if (!url) return h("div", "media", disclosure(`${visible(type)} · shown as data`, () => h("div", "value-tree", valueNode(null, media, { open: 1 }))));
   if (!/^data:image\/(png|jpe?g|gif|webp|avif|bmp);base64,/i.test(url)) {
@@ -76,6 +77,33 @@ export function mediaBox(media) {
   const button = h("button", { type: "button", class: "media" }, icon(ICONS.image), `Show image · ${bytes((url.length * 3) / 4)}`);
   button.addEventListener("click", () => button.replaceWith(h("img", { class: "thumbnail", src: url, alt: `Image in the message, ${type}` })));
   return button;
+}
+
+/**
+ * The collector keeps media in messages by type and size; the content stands in the attributes as received.
+ * @param {Record<string, unknown>} attributes @param {Record<string, any>} media @returns {string | null}
+ */
+function mediaIn(attributes, media) {
+  if (!/^image\//i.test(String(media.mime_type ?? ""))) return null;
+  for (const value of Object.values(attributes)) {
+    if (typeof value !== "string" || !value.includes(media.mime_type)) continue;
+    const found = findMedia(jsonIn(value, Number.POSITIVE_INFINITY), media);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** @param {unknown} value @param {Record<string, any>} media @returns {string | null} */
+function findMedia(value, media) {
+  if (value === null || typeof value !== "object") return null;
+  const object = /** @type {Record<string, any>} */ (value);
+  const url = object.mime_type === media.mime_type || object.media_type === media.mime_type ? mediaUrl(object) : null;
+  if (url && (media.size === undefined || url.length >= media.size)) return url;
+  for (const child of Object.values(object)) {
+    const found = findMedia(child, media);
+    if (found) return found;
+  }
+  return null;
 }
 
 /** @param {Record<string, any>} media @returns {string | null} */

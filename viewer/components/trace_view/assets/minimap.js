@@ -80,7 +80,8 @@ export function createMinimap(onzoom) {
     for (let i = 0; i < trace.size; i++) {
       const at = Math.min(depths - 1, trace.depth[i]);
       const left = Math.floor((trace.start[i] / (trace.total || 1)) * width);
-      const length = Math.max(1, (trace.duration[i] / (trace.total || 1)) * width);
+      const lasts = trace.state[i] === "running" ? trace.total - trace.start[i] : trace.duration[i];
+      const length = Math.max(1, (lasts / (trace.total || 1)) * width);
       if (length <= 1 && seen.get(at) === left && trace.status[i] !== "error") continue;
       seen.set(at, left);
       context.fillStyle = trace.status[i] === "error" ? style.getPropertyValue("--bad").trim() : colour(trace.kind[i]);

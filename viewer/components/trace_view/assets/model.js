@@ -26,6 +26,7 @@
  * @property {(string | null)[]} stage
  * @property {number} total nanoseconds from the first start to the last end
  * @property {Map<string, number>} index span id → index
+ * @property {Set<number>} orphans tops whose parent never came
  */
 
 /**
@@ -77,6 +78,7 @@ export function fromColumns(answer) {
     state: pick(column(sent, "state", "states", size, "ended")),
     stage: pick(column(sent, "stage", "stages", size, null)),
     total,
+    orphans: new Set((sent.orphans ?? []).map((/** @type {number} */ i) => (order ? place[i] : i))),
     index: new Map(id.map((/** @type {string} */ spanId, /** @type {number} */ i) => [spanId, i])),
   };
 }
@@ -107,6 +109,7 @@ export function columnsOf(whole) {
       cost_usd: each((span) => span.cost_usd),
       state: each((span) => span.state),
       stage: each((span) => span.stage),
+      orphans: whole.spans.flatMap((span, i) => (span.parent_span_id && !at.has(span.parent_span_id) ? [i] : [])),
     },
   };
 }

@@ -283,9 +283,7 @@ export function mount(root, options) {
       segments = new Map();
       for (const { span, from, to } of criticalPath(trace, rootOf(trace))) segments.set(span, [...(segments.get(span) ?? []), [from, to]]);
     }
-    const orphans = new Set(/** @type {number[]} */ ([]));
-    for (const finding of trace.health.findings ?? []) if (finding.code === "orphan") for (const id of finding.span_ids ?? []) if (trace.index.has(id)) orphans.add(/** @type {number} */ (trace.index.get(id)));
-    tree.show({ trace, folding, rows, collapsed, open: page.open, hits, selected, zoom: view(), critical: segments, orphans });
+    tree.show({ trace, folding, rows, collapsed, open: page.open, hits, selected, zoom: view(), critical: segments, orphans: trace.orphans });
   }
 
   function drawPills() {

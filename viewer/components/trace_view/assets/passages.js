@@ -4,7 +4,7 @@
  * tick on it the first one; cited passages stand open, the rest are one line each until asked.
  */
 
-import { counted, score, visible } from "./format.js";
+import { counted, oneLine, score, visible } from "./format.js";
 import { ICONS } from "./icons.js";
 import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
@@ -95,9 +95,9 @@ function passageCard(passage, position, columns, all, context, open) {
   const [column, place] = lastPlace(passage);
   const marks = context.marks.get(passage.key) ?? [];
   const { title, source } = titleOf(passage.metadata, passage.id);
-  const shown = passage.content ? oneLineOf(passage.content) : null;
+  const shown = passage.content ? oneLine(passage.content, 240) : null;
   const body = h("div", "passage-body");
-  const card = h("article", { class: classOf(place.kept, marks.length > 0, open), data: { passage: passage.key } });
+  const card = h("article", { class: classOf(survived(passage, columns), marks.length > 0, open), data: { passage: passage.key } });
   let filled = false;
   const toggle = (/** @type {boolean} */ now) => {
     card.classList.toggle("open", now);
@@ -113,20 +113,15 @@ function passageCard(passage, position, columns, all, context, open) {
     { type: "button", class: "passage-head", "aria-expanded": "false", onclick: () => toggle(!card.classList.contains("open")) },
     h("span", "rank", position === null ? "" : `#${position}`),
     h("span", "passage-title", named ? visible(title) : (shown ?? title)),
-    marks.length > 0 && h("span", { class: "pill cited", title: context.citationsRecorded ? "Cited in the answer" : "Matched by position: the trace records no citations" }, icon(ICONS.quote), `cited ${marks.map((mark) => `[${mark}]`).join(" ")}`),
+    marks.length > 0 && h("span", { class: "pill cited", title: context.citationsRecorded ? "Cited in the answer" : "Matched by position: the trace records no citations" }, icon(ICONS.quote), context.citationsRecorded ? `cited ${marks.map((mark) => `[${mark}]`).join(" ")}` : `${marks.map((mark) => `[${mark}]`).join(" ")} by position`),
     passage.prompt && h("span", { class: passage.prompt.cut ? "pill warn" : "pill", title: `Position ${passage.prompt.position} in the prompt` }, passage.prompt.cut ? "cut in the prompt" : "in the prompt"),
-    place.kept && context.promptRecorded && !passage.prompt && h("span", "pill warn", "not in the prompt"),
+    survived(passage, columns) && context.promptRecorded && !passage.prompt && h("span", "pill warn", "not in the prompt"),
     place.dropped && h("span", { class: "pill dropped", title: "Why it went no further" }, visible(place.dropped)),
     scoreBar(passage, column, columns, all),
   );
   card.append(head, body);
   if (open) toggle(true);
   return card;
-}
-
-/** @param {string} text */
-function oneLineOf(text) {
-  return visible(text.slice(0, 240)).replace(/\s+/g, " ").trim();
 }
 
 /** @param {boolean} kept @param {boolean} cited @param {boolean} open */
@@ -196,7 +191,7 @@ export function queryLine(query, index, twoScores) {
   return h(
     "div",
     "query-line",
-    query && [h("span", "tiny", "query"), h("span", { class: "query", title: query }, visible(query))],
+    query && h("div", "query-row", h("span", "tiny", "query"), h("span", "query", visible(oneLine(query, 1000)))),
     facts.length > 0 && h("span", { class: "tiny index", title: Object.entries(index).map(([key, value]) => `${key}: ${value}`).join("\n") }, visible(facts.join(" · "))),
     twoScores && h("span", "legend", h("i", "legend-bar"), "last score", h("i", "legend-tick"), "first"),
   );

@@ -28,7 +28,7 @@ export function scoreRow(score) {
   const note = score.name === "note" && score.explanation;
   return h(
     "div",
-    { class: note ? "score-row note" : "score-row", title: score.explanation ? visible(score.explanation) : null },
+    { class: note ? "score-row note" : "score-row", title: visible([score.name, score.explanation].filter(Boolean).join(": ")) },
     h("span", "score-name", visible(score.name)),
     note
       ? h("span", "note-text", visible(score.explanation))
@@ -80,7 +80,7 @@ function form(page, target, given) {
   const label = input("label", "Label, e.g. wrong source");
   const me = input("annotator", "Your name");
   me.value = localStorage.getItem(ANNOTATOR) ?? "";
-  const note = /** @type {HTMLTextAreaElement} */ (h("textarea", { name: "explanation", rows: 3, placeholder: "Why, or just a note", "aria-label": "Why, or just a note" }));
+  const note = /** @type {HTMLTextAreaElement} */ (h("textarea", { name: "explanation", rows: 2, placeholder: "Why, or just a note", "aria-label": "Why, or just a note" }));
   const said = h("span", { class: "tiny", role: "status" });
   const save = async (/** @type {Record<string, any>} */ judgement) => {
     if (me.value.trim()) localStorage.setItem(ANNOTATOR, me.value.trim());

@@ -39,7 +39,8 @@ const BY_KIND = { RETRIEVER: "recall", RERANKER: "rerank", PROMPT: "assemble", L
 /** @param {string} kind @param {string} name @param {string | null} [said] @returns {Stage | null} */
 export function stageOf(kind, name, said) {
   if (said && STAGES.includes(/** @type {Stage} */ (said))) return /** @type {Stage} */ (said);
-  if (kind === "AGENT" || kind === "TOOL" || kind === "EVALUATOR" || kind === "GUARDRAIL") return null;
+  if (kind === "EVALUATOR") return /cit(e|es|ation|ations)\b/i.test(name) ? "cite" : null;
+  if (kind === "AGENT" || kind === "TOOL" || kind === "GUARDRAIL") return null;
   for (const [pattern, stage] of BY_NAME) {
     if (!pattern.test(name)) continue;
     if (stage === "rewrite" || kind !== "LLM") return stage; // an LLM named "answer with citations" generates
@@ -76,13 +77,13 @@ export function pipelineOf(trace, top) {
   return { scope, answer, retrievals, stages: stagesBelow(trace, scope) };
 }
 
-/** @param {Trace} trace @param {number} top @returns {Uint8Array} 1 where a span lies below an evaluator or guardrail */
+/** @param {Trace} trace @param {number} top @returns {Uint8Array} 1 where a span belongs to a guardrail or lies below an evaluator: their own model calls */
 function judgedBelow(trace, top) {
   const judged = new Uint8Array(trace.end[top] - top);
   for (let i = top; i < trace.end[top]; i++) {
     const kind = trace.kind[i];
     const above = i > top && trace.parent[i] >= top ? judged[trace.parent[i] - top] : 0;
-    judged[i - top] = above || kind === "EVALUATOR" || kind === "GUARDRAIL" ? 1 : 0;
+    judged[i - top] = above || (trace.parent[i] >= top && trace.kind[trace.parent[i]] === "EVALUATOR") || kind === "GUARDRAIL" ? 1 : 0;
   }
   return judged;
 }
@@ -193,22 +194,17 @@ export function journey(sources, placement = [], citations = []) {
   return { columns, passages: [...passages.values()].sort(byLastPlace) };
 }
 
-/** @param {Passage} passage @returns {[number, Place]} the furthest column that kept it, else the furthest that considered it */
+/** @param {Passage} passage @returns {[number, Place]} the furthest column that considered it */
 export function lastPlace(passage) {
-  /** @type {[number, Place] | null} */
-  let best = null;
-  for (const entry of passage.places) {
-    if (!best || (entry[1].kept && !best[1].kept) || (entry[1].kept === best[1].kept && entry[0] > best[0])) best = entry;
-  }
-  return /** @type {[number, Place]} */ (best);
+  const column = Math.max(...passage.places.keys());
+  return [column, /** @type {Place} */ (passage.places.get(column))];
 }
 
 /** @param {Passage} a @param {Passage} b */
 function byLastPlace(a, b) {
   const [columnA, placeA] = lastPlace(a);
   const [columnB, placeB] = lastPlace(b);
-  if (placeA.kept !== placeB.kept) return placeA.kept ? -1 : 1;
-  return columnB - columnA || (placeA.rank ?? 1e9) - (placeB.rank ?? 1e9);
+  return columnB - columnA || Number(placeB.kept) - Number(placeA.kept) || (placeA.rank ?? 1e9) - (placeB.rank ?? 1e9);
 }
 
 /** @param {Passage} passage @param {Column[]} columns whether the last span of the pipeline returned it */

@@ -20,13 +20,15 @@ import { longText } from "./text.js";
 /** Bodies read of one stage, the last ones: a pipeline has one or two, a loop may have thousands. */
 const PER_STAGE = 6;
 const PASSAGE_STAGES = /** @type {const} */ (["recall", "fuse", "filter", "rerank"]);
+/** Kinds that are a part of a story; one of them alone is told by its own tab. */
+const PARTS = new Set(["LLM", "RETRIEVER", "RERANKER", "EMBEDDING", "PROMPT"]);
 const ERRORS = 5;
 const STEPS = 40;
 
 /** @param {Trace} trace @param {number} i whether there is more to tell than the span's own input and output */
 export function hasStory(trace, i) {
-  if (trace.end[i] <= i + 1) return false;
-  for (let at = i; at < trace.end[i]; at++) if (trace.kind[at] === "LLM" || trace.kind[at] === "RETRIEVER") return true;
+  if (trace.end[i] <= i + 1 || PARTS.has(trace.kind[i])) return false;
+  for (let at = i + 1; at < trace.end[i]; at++) if (trace.kind[at] === "LLM" || trace.kind[at] === "RETRIEVER") return true;
   return false;
 }
 
@@ -114,7 +116,7 @@ export async function drawStory(page, i) {
   const messages = told.answer?.input_messages ?? [];
   if (messages.length) {
     const tokens = told.answer.usage?.input_tokens;
-    box.append(section("Prompt", [counted(messages.length, "message"), tokens !== undefined && `${compact(tokens)} tokens in`].filter(Boolean).join(" · "), spanLink(page, told.answer.span_id, told.answer.name), [conversation(messages)], "assemble"));
+    box.append(section("Prompt", [counted(messages.length, "message"), tokens !== undefined && `${compact(tokens)} tokens in`].filter(Boolean).join(" · "), spanLink(page, told.answer.span_id, told.answer.name), [conversation(messages, { attributes: told.answer.attributes })], "assemble"));
   }
   return box;
 }
@@ -274,7 +276,8 @@ function steps(page, i) {
     if (kind === "TOOL" || kind === "LLM" || kind === "RETRIEVER" || (kind === "AGENT" && trace.depth[at] <= trace.depth[i] + 2)) acts.push(at);
     if (kind === "TOOL" || kind === "RETRIEVER") at = trace.end[at] - 1; // what a tool does inside is its own affair
   }
-  if (!tools) return [];
+  const turns = acts.filter((at) => trace.kind[at] === "LLM" && stageOf("LLM", trace.name[at], trace.stage[at]) === "generate").length;
+  if (!tools || (tools < 2 && turns < 2)) return []; // a pipeline that parses its event with a tool is no agent
   const row = (/** @type {number} */ at) => {
     const said = h("span", "step-said");
     page.store.body(trace.id[at]).then(({ data }) => {

@@ -40,8 +40,8 @@ const SHARPEST = 3; // px: the shortest bar one can still see and hit
 
 /** @param {TreeEvents} events */
 export function createTree(events) {
-  const axis = h("div", "axis");
-  const head = h("div", { class: "columns head", "aria-hidden": "true" }, h("div", null, "Span"), h("div", "tokens", "Tokens"), axis);
+  const axis = h("div", "axis lane");
+  const head = h("div", { class: "columns head", "aria-hidden": "true" }, h("div", null, "Span"), h("div", "tokens", "Tokens"), h("div", "axis-cell", axis));
   const content = h("div", "rows");
   const scroller = h("div", { class: "scroller", role: "tree", tabindex: 0, "aria-label": "Spans of the trace" }, content);
   const element = h("div", "tree", head, scroller);
@@ -114,6 +114,7 @@ export function createTree(events) {
       for (const row of drawn.values()) row.remove();
       drawn.clear();
       content.style.height = `${next.rows.length * ROW}px`;
+      element.classList.toggle("fits", next.rows.length * ROW <= scroller.clientHeight);
       drawAxis(axis, next.zoom);
       draw();
       this.mark(next.selected);
@@ -147,15 +148,16 @@ export function createTree(events) {
 /** @param {HTMLElement} axis @param {[number, number]} zoom */
 function drawAxis(axis, [from, to]) {
   const width = axis.clientWidth || 300;
-  const marks = ticks(from, to, Math.max(2, Math.floor(width / 84)));
+  const marks = ticks(from, to, Math.max(2, Math.floor(width / 72)));
   const step = marks.length > 1 ? (marks[1] - marks[0]) / (to - from) : 1;
-  axis.parentElement?.parentElement?.style.setProperty("--tick-step", `${step * 100}%`);
-  axis.parentElement?.parentElement?.style.setProperty("--tick-from", `${((marks[0] - from) / (to - from)) * 100}%`);
+  const tree = /** @type {HTMLElement | null} */ (axis.closest(".tree"));
+  tree?.style.setProperty("--tick-step", `${step * 100}%`);
+  tree?.style.setProperty("--tick-from", `${((marks[0] - from) / (to - from)) * 100}%`);
   replace(
     axis,
     marks.map((mark) => {
       const at = (mark - from) / (to - from);
-      return h("span", { class: at > 0.93 ? "tick last" : "tick", style: { left: `${at * 100}%` } }, mark === 0 ? "0" : duration(mark));
+      return h("span", { class: "tick", style: { left: `${at * 100}%` } }, duration(mark));
     }),
   );
 }
@@ -203,12 +205,12 @@ function drawSpan(view, i) {
       caret(parent, open),
       h("span", "kind-icon", icon(kindIcon(kind))),
       h("span", { class: "label", title: name }, name),
-      trace.model[i] && h("span", "model", visible(/** @type {string} */ (trace.model[i]))),
+      trace.model[i] && !name.includes(/** @type {string} */ (trace.model[i])) && h("span", "model", visible(/** @type {string} */ (trace.model[i]))),
       view.orphans.has(i) && h("span", { class: "tag warn", title: "The span it names as its parent has not arrived" }, "orphan"),
       failed && h("span", { class: "row-flag", title: "Error" }, icon(ICONS.error)),
     ),
     h("div", "tokens", tokens === null ? "" : compact(tokens)),
-    h("div", "bar-cell", bar(view, i, running)),
+    h("div", "bar-cell", h("div", "lane", bar(view, i, running))),
   );
 }
 
@@ -238,7 +240,7 @@ function bar(view, i, running) {
   const label = running ? "running" : duration(trace.duration[i]);
   const span = view.zoom[1] - view.zoom[0];
   const parts = [];
-  if (trace.end[i] > i + 1) for (const [from, to] of coverage(trace, i, span / 400).slice(0, 200)) parts.push(piece(view, from, to, "covered"));
+  if (trace.end[i] > i + 1) for (const [from, to] of coverage(trace, i, span / 150).slice(0, 200)) parts.push(piece(view, from, to, "covered"));
   for (const [from, to] of view.critical?.get(i)?.slice(0, 200) ?? []) parts.push(piece(view, from, to, "critical"));
   return [
     h("div", { class: trace.end[i] > i + 1 ? "bar parent" : "bar", style: { left: `${box.left}%`, width: `max(${SHARPEST}px, ${box.width}%)` } }),
@@ -253,11 +255,9 @@ function piece(view, from, to, className) {
   return box && h("div", { class: className, style: { left: `${box.left}%`, width: `max(1px, ${box.width}%)` } });
 }
 
-/** @param {string} label @param {{left: number, width: number}} box beside the bar where there is room, else before it, else inside */
+/** After the bar: the lane ends short of the pane, so there is always room. @param {string} label @param {{left: number, width: number}} box */
 function barLabel(label, { left, width }) {
-  if (left + width < 80) return h("span", { class: "bar-label", style: { left: `calc(${left + width}% + max(0px, ${SHARPEST}px - ${width}%))` } }, label);
-  if (width > 24) return h("span", { class: "bar-label within", style: { right: `${100 - left - width}%` } }, label);
-  return h("span", { class: "bar-label", style: { right: `${100 - left}%` } }, label);
+  return h("span", { class: "bar-label", style: { left: `calc(${left}% + max(${SHARPEST}px, ${width}%))` } }, label);
 }
 
 /** @param {TreeView} view @param {number} start a mark for a bar that lies outside the zoom */
@@ -294,7 +294,7 @@ function drawGroup(view, g) {
     h(
       "div",
       "bar-cell",
-      box ? [h("div", { class: "bar folded", style: { left: `${box.left}%`, width: `max(${SHARPEST}px, ${box.width}%)` } }), barLabel(duration(group.end - group.start), box)] : outside(view, group.start),
+      h("div", "lane", box ? [h("div", { class: "bar folded", style: { left: `${box.left}%`, width: `max(${SHARPEST}px, ${box.width}%)` } }), barLabel(duration(group.end - group.start), box)] : outside(view, group.start)),
     ),
   );
 }

@@ -13,10 +13,10 @@ const LONG = 160; // characters of a string that stand on the line
 /** @param {unknown} value */
 const isBranch = (value) => value !== null && typeof value === "object";
 
-/** @param {string} text @returns {unknown} what the text holds if it is a JSON object or list, else undefined */
-export function jsonIn(text) {
+/** @param {string} text @param {number} [longest] @returns {unknown} what the text holds if it is a JSON object or list, else undefined */
+export function jsonIn(text, longest = 2e6) {
   const first = text.trimStart()[0];
-  if ((first !== "{" && first !== "[") || text.length > 2e6) return undefined;
+  if ((first !== "{" && first !== "[") || text.length > longest) return undefined;
   try {
     return JSON.parse(text);
   } catch {
