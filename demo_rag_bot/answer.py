@@ -65,7 +65,7 @@ def template(name: str) -> Template:
     return Template(files("demo_rag_bot").joinpath("prompts", f"{name}.md").read_text("utf-8"))
 
 
-@tracer.prompt("assemble prompt", stage="assemble", capture_input=False, capture_output=False)
+@tracer.prompt("assemble prompt", stage="assemble", ignore=["candidates"], capture_output=False)
 def assemble(question: str, candidates: Sequence[Candidate], *, budget: int, history: Sequence[str] = ()) -> Assembled:
     """The messages for the model: instructions, then as many passages, best first, as fit `budget` tokens, then the question."""
     used: list[Candidate] = []
@@ -108,7 +108,7 @@ def assemble(question: str, candidates: Sequence[Candidate], *, budget: int, his
     return Assembled(messages, used)
 
 
-@tracer.guardrail("check citations", stage="cite", capture_output=False)
+@tracer.guardrail("check citations", stage="cite", ignore=["passages"])
 def cite(text: str, passages: Sequence[Candidate]) -> tuple[str, list[Citation]]:
     """The text without marks that point nowhere, and every mark it had, once each."""
     found: dict[str, Citation] = {}

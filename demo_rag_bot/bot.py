@@ -54,7 +54,7 @@ class Bot:
     def on(cls, index: Index, endpoint: Endpoint, options: Options = STANDARD) -> Self:
         return cls(Retriever(index, endpoint), Reranker(index), endpoint, options)
 
-    @tracer.chain("answer question", ignore=["say"], capture_output=False)
+    @tracer.chain("answer question", ignore=["say"])
     def ask(self, question: str, history: Sequence[str] = (), *, say: Say = silent) -> Answer:
         """The answer to a question, given the earlier questions of its thread; never raises because of the model endpoint."""
         span = tracer.current_span().set_input(question)

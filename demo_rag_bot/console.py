@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeAlias
 
+import httpx
 import openai
 import typer
 from tqdm import tqdm
@@ -217,6 +218,33 @@ def _ask_user() -> str:
         return input("\n> ").strip()
     except (EOFError, KeyboardInterrupt):
         return ""
+
+
+# ---- seed ----
+
+
+@cli.command()
+def seed(
+    collector: Annotated[str, _option("--collector", help="The collector to fill.", metavar="URL")],
+    docs: Docs = None,
+    index: IndexFolder = None,
+    threads: Threads = None,
+    token: Token = None,
+    viewer: Viewer = None,
+) -> None:
+    """Fill a collector, and the chat, with a week of made-up conversations; those of an earlier seeding go."""
+    from demo_rag_bot.seed import Backdated
+    from demo_rag_bot.seed import seed as fill
+
+    exporter = Backdated()
+    tracer.configure(service="docs-bot", exporter=exporter, viewer=viewer)
+    settings = BotSettings.of(docs, index)
+    with opened(settings) as (library, searched), conversations(library, searched, threads, Options.k, (), collector, token) as talk:
+        try:
+            count = fill(talk, exporter, collector, token)
+        except httpx.HTTPError as error:
+            _refuse(f"the collector at {collector} took no traces: {error}")
+    print(f"asked {count} questions; the traces are in {collector}")
 
 
 # ---- index ----

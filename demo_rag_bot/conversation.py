@@ -72,18 +72,19 @@ class Conversations:
         channel: str = "docs-help",
         on_message: Callable[[Body], None] = lambda body: None,
         on_text: Say = silent,
+        seeded_at: str | None = None,
     ) -> Body:
-        """Store a user's message, answer it, store the answer; returns the answer's Message."""
+        """Store a user's message, answer it, store the answer; returns the answer's Message. `seeded_at` backdates a made-up history."""
         text = text.strip()[:MAX_QUESTION]
-        self.store.open_thread(thread_id, channel=channel, user=user)
+        self.store.open_thread(thread_id, channel=channel, user=user, seeded=seeded_at is not None, created=seeded_at)
         earlier = self.store.questions(thread_id)
-        message = {"id": new_id(), "thread_id": thread_id, "role": "user", "user": user, "created": now(), "text": text}
+        message = {"id": new_id(), "thread_id": thread_id, "role": "user", "user": user, "created": seeded_at or now(), "text": text}
         on_message(self.store.add_message(thread_id, message))
         if text.startswith("/"):
             reply = self._command(thread_id, text, user, earlier, on_text)
         else:
             reply = self._answer(thread_id, text, user, earlier, self.bot.options, on_text)
-        return self.store.add_message(thread_id, reply)
+        return self.store.add_message(thread_id, {**reply, "created": seeded_at or reply["created"]})
 
     def _answer(self, thread_id: str, question: str, user: str, earlier: Sequence[str], options: Options, say: Say) -> Body:
         started = time.perf_counter()
