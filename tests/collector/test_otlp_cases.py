@@ -1,7 +1,7 @@
 """Recorded requests of real instrumentations: every fact that a good viewer must show of them holds, in whatever order they arrive.
 
-The cases and the checker are those that also run against a collector over HTTP and gRPC (`python tests/cases/otlp/check_cases.py`); here they go
-through decode → normalise → roll-up → JSON in process.
+The cases and the checker are those that also run against a collector over HTTP and gRPC (`python tests/cases/otlp/check_cases.py`);
+here they go through decode → normalise → roll-up → JSON in process.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def content_type(body: dict[str, Any]) -> str:
     return body["content_type"] or "application/x-protobuf"
 
 
-def shown_traces(expect: dict[str, Any], order: str) -> dict[str, dict[str, Any]]:
+def shown_traces(expect: dict[str, Any], order: str, folder: Path = CASES) -> dict[str, dict[str, Any]]:
     """The JSON answers for every trace of a case, as the API gives them."""
     bodies = expect["bodies"]
     spans: dict[tuple[str, str], Span] = {}
     for body in {"forward": bodies, "reverse": bodies[::-1], "twice": bodies * 2}[order]:
-        decoded = decode_traces((CASES / body["file"]).read_bytes(), content_type(body))
+        decoded = decode_traces((folder / body["file"]).read_bytes(), content_type(body))
         assert decoded.rejected == 0
         for span in decoded.spans:
             spans.setdefault((span.trace_id, span.span_id), normalise(span))
@@ -60,7 +60,7 @@ def shown_traces(expect: dict[str, Any], order: str) -> dict[str, dict[str, Any]
 
 def facts_of(path: Path, order: str) -> list[Any]:
     expect = json.loads(path.read_text(encoding="utf-8"))
-    shown = shown_traces(expect, order)
+    shown = shown_traces(expect, order, path.parent)
     spans = {(trace_id, span["span_id"]): span for trace_id, trace in shown.items() for span in trace["spans"]}
     facts: list[Any] = []
     for trace in expect["traces"]:
