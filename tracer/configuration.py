@@ -104,6 +104,7 @@ def configure(
         value_limit=limits.value,
         viewer=(viewer or os.environ.get("RIGHTPASSAGE_VIEWER") or DEFAULT_VIEWER).rstrip("/"),
         always_flatten=flatten is True,
+        foreign=foreign,
     )
     exporter = exporter or _exporter_of_protocol()
     if exporter is not None:

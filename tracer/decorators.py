@@ -19,7 +19,7 @@ from opentelemetry.context import attach, detach, get_current
 from tracer import conventions as names
 from tracer.capture import capture
 from tracer.fields import STAGES
-from tracer.lightspan import Span, attribute_value
+from tracer.lightspan import SPAN_KEY, Span, attribute_value
 from tracer.recorder import KINDS, OPERATIONS, SILENT, Recorder, active, current
 from tracer.redaction import names_a_secret
 from tracer.safety import log, safely
@@ -45,7 +45,6 @@ class Step:
     ignore: Iterable[str] = ()
     reduce: Reduce | None = None
     attributes: Mapping[str, Any] | None = None
-    _span: Span | None = None
 
     def __call__(self, function: F) -> F:
         """The function, traced; its signature and type stay what they are."""
@@ -54,13 +53,14 @@ class Step:
         return cast(F, _wrap(function, self))
 
     def __enter__(self) -> Span:
-        self._span = self.open(self.name or self.kind.lower())
-        return self._span.__enter__()
+        span = self.open(self.name or self.kind.lower())
+        span.opener = self
+        return span.__enter__()
 
     def __exit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:
-        if self._span is not None:
-            self._span.__exit__(exc_type, exc_val, exc_tb)
-            self._span = None
+        span = get_current().get(SPAN_KEY)  # a Step keeps no span, so that one may be open many times at once
+        if isinstance(span, Span) and span.opener is self:
+            span.__exit__(exc_type, exc_val, exc_tb)
 
     def open(self, name: str) -> Span:
         """A started span that is not current yet; a silent one when tracing is off."""

@@ -51,6 +51,7 @@ class Span(Fields, trace.Span):
         "kind",
         "links_",
         "name",
+        "opener",
         "otel_kind",
         "parent_id",
         "parent_remote",
@@ -96,6 +97,7 @@ class Span(Fields, trace.Span):
         self.captures_input = recorder.captures
         self.captures_output = recorder.captures
         self.token: Any = None
+        self.opener: object = None
         self.end_time = 0
         self.start_time = time.time_ns()
 

@@ -55,6 +55,7 @@ class Recorder:
     always_flatten: bool = False
     always: bool = False  # the sampler is the default one: a root is sampled, a child as its parent
     random_flag: int = 0
+    foreign: ForeignSpans | None = None  # our processor on the provider
     scope: Any = None
 
     def __post_init__(self) -> None:

@@ -27,13 +27,14 @@ Reduce = Callable[[list[Any]], object]
 class Accumulator:
     """The span of a stream and what came out of it so far."""
 
-    __slots__ = ("_count", "_ended", "_items", "_reduce", "_room", "_start", "span")
+    __slots__ = ("_counts", "_ended", "_items", "_reduce", "_room", "_start", "_started", "span")
 
-    def __init__(self, start: Callable[[], Span], reduce: Reduce | None) -> None:
+    def __init__(self, start: Callable[[], Span], reduce: Reduce | None, counts: Callable[[Any], bool] | None) -> None:
         self._start = start
         self._reduce = reduce
         self._items: list[Any] = []
-        self._count = 0
+        self._counts = counts
+        self._started = False
         self._room = 0
         self._ended = False
         self.span: Span | None = None
@@ -52,9 +53,9 @@ class Accumulator:
         span = self.span
         if span is None or not span.recording:
             return
-        if not self._count and span.kind == "LLM":
+        if not self._started and span.kind == "LLM" and (self._counts is None or self._counts(item)):
+            self._started = True
             span.put(names.TIME_TO_FIRST_CHUNK, (time.time_ns() - span.start_time) / 1e9)
-        self._count += 1
         if span.captures_output and self._room > 0 and len(self._items) < _ITEM_LIMIT:
             if type(item) is str:
                 self._room -= len(item)
@@ -83,7 +84,9 @@ class Accumulator:
     def _write(self, span: Span) -> None:
         items = self._items
         if self._reduce is not None:
-            span.set_output(self._reduce(items))
+            reduced = self._reduce(items)
+            if reduced is not None:
+                span.set_output(reduced)
         elif items and all(type(item) is str for item in items):
             span.set_output("".join(items))
         elif items:
@@ -94,9 +97,16 @@ class Accumulator:
 class Stream(Generator[Any, Any, Any]):
     """A generator or iterator under a span. Whatever else the source offers (`close`, `response`, …) is passed through."""
 
-    def __init__(self, source: Iterator[Any], start: Callable[[], Span], reduce: Reduce | None) -> None:
+    def __init__(
+        self,
+        source: Iterator[Any],
+        start: Callable[[], Span],
+        reduce: Reduce | None = None,
+        *,
+        counts: Callable[[Any], bool] | None = None,
+    ) -> None:
         self._source: Any = source
-        self._seen = Accumulator(start, reduce)
+        self._seen = Accumulator(start, reduce, counts)
 
     def __iter__(self) -> Self:
         return self
@@ -162,9 +172,16 @@ class Stream(Generator[Any, Any, Any]):
 class AsyncStream(AsyncGenerator[Any, Any]):
     """The same for asynchronous generators and iterators."""
 
-    def __init__(self, source: AsyncIterator[Any], start: Callable[[], Span], reduce: Reduce | None) -> None:
+    def __init__(
+        self,
+        source: AsyncIterator[Any],
+        start: Callable[[], Span],
+        reduce: Reduce | None = None,
+        *,
+        counts: Callable[[Any], bool] | None = None,
+    ) -> None:
         self._source: Any = source
-        self._seen = Accumulator(start, reduce)
+        self._seen = Accumulator(start, reduce, counts)
 
     def __aiter__(self) -> Self:
         return self
