@@ -384,30 +384,34 @@ def span_from_json(value: Mapping[str, Any]) -> Span:
     )
 
 
-def row_json(row: SpanRow, *, trace_id: bool = True) -> JsonObject:
-    """A span without payload, in a span's form; `trace_id=False` inside one trace, where it would only repeat."""
-    out: JsonObject = {"trace_id": row.trace_id} if trace_id else {}
+def row_json(row: SpanRow, within: TraceSummary | None = None) -> JsonObject:
+    """A span without payload, in a span's form; `within` its trace, what the trace says or nearly all spans say is left out."""
+    out: JsonObject = {} if within else {"trace_id": row.trace_id}
     out["span_id"] = row.span_id
     if row.parent_span_id:
         out["parent_span_id"] = row.parent_span_id
     out |= {"name": row.name, "kind": row.kind.value}
-    if trace_id:
+    if not within:
         out["start_time"] = rfc3339(row.start_unix_nano)
     out |= {"start_unix_nano": str(row.start_unix_nano), "duration_ns": row.duration_ns, "status": row.status.value}
     usage = {name: value for name in ("input_tokens", "output_tokens") if (value := getattr(row, name)) is not None}
     if usage:
         out["usage"] = usage
-    for name in ("model", "cost_usd", "service"):
+    for name in ("model", "cost_usd"):
         if (value := getattr(row, name)) is not None:
             out[name] = value
-    out["state"] = row.state
+    if row.service is not None and not (within and [row.service] == list(within.services)):
+        out["service"] = row.service
+    if row.state != "ended" or not within:
+        out["state"] = row.state
     return out
 
 
-def row_from_json(value: Mapping[str, Any], trace_id: str = "") -> SpanRow:
+def row_from_json(value: Mapping[str, Any], within: TraceSummary | None = None) -> SpanRow:
     usage = value.get("usage") or {}
+    only_service = within.services[0] if within and len(within.services) == 1 else None
     return SpanRow(
-        trace_id=value.get("trace_id", trace_id),
+        trace_id=value["trace_id"] if within is None else within.trace_id,
         span_id=value["span_id"],
         parent_span_id=value.get("parent_span_id", ""),
         name=value["name"],
@@ -419,7 +423,7 @@ def row_from_json(value: Mapping[str, Any], trace_id: str = "") -> SpanRow:
         input_tokens=usage.get("input_tokens"),
         output_tokens=usage.get("output_tokens"),
         cost_usd=value.get("cost_usd"),
-        service=value.get("service"),
+        service=value.get("service", only_service),
         state=value.get("state", "ended"),
     )
 
@@ -524,14 +528,14 @@ def skeleton_json(skeleton: Skeleton) -> JsonObject:
     """`?view=skeleton`: small objects, at most 300 bytes a span."""
     return {
         "trace": summary_json(skeleton.summary),
-        "spans": [row_json(row, trace_id=False) for row in skeleton.rows],
+        "spans": [row_json(row, skeleton.summary) for row in skeleton.rows],
         "health": health_json(skeleton.health),
     }
 
 
 def skeleton_from_json(value: Mapping[str, Any]) -> Skeleton:
     summary = summary_from_json(value["trace"])
-    rows = tuple(row_from_json(row, summary.trace_id) for row in value["spans"])
+    rows = tuple(row_from_json(row, summary) for row in value["spans"])
     return Skeleton(summary, rows, health_from_json(value.get("health") or {}))
 
 
