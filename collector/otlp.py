@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +23,6 @@ import orjson
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-from opentelemetry.proto.common.v1 import common_pb2
-from opentelemetry.proto.resource.v1 import resource_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
 
 from collector.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
 from collector.model import Attributes, AttributeValue, Event, Link, LogRecord, Resource, Scope, Span, StatusCode
@@ -62,7 +60,7 @@ class DecodeLimits:
 
     spans: int = 100_000
     objects: int = 2_000_000  # attributes, events, links and values inside values; about 250 bytes each in memory
-    depth: int = 64  # of values inside values
+    depth: int = 60  # of values inside values
 
 
 LIMITS = DecodeLimits()
@@ -802,8 +800,12 @@ def encode_traces(spans: Iterable[Span], content_type: str = Encoding.PROTOBUF) 
     """An ExportTraceServiceRequest of these spans, grouped by resource and scope; what was received, not what was derived."""
     groups = _grouped(spans)
     if encoding_of(content_type) is Encoding.PROTOBUF:
-        return _protobuf_request(groups).SerializeToString()
-    return orjson.dumps(_json_request(groups))
+        return _protobuf_request(groups)
+    request = _json_request(groups)
+    try:
+        return orjson.dumps(request)
+    except TypeError:  # deeper than orjson writes (254 levels: a map takes four)
+        return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 _Groups = list[tuple[Resource, list[tuple[Scope, list[Span]]]]]
@@ -825,87 +827,103 @@ def _grouped(spans: Iterable[Span]) -> _Groups:
 _STATUS_NUMBERS = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
 
 
-def _protobuf_request(groups: _Groups) -> trace_service_pb2.ExportTraceServiceRequest:
-    request = trace_service_pb2.ExportTraceServiceRequest()
-    for resource, scopes in groups:
-        group = request.resource_spans.add(schema_url=resource.schema_url)
-        group.resource.CopyFrom(
-            resource_pb2.Resource(
-                attributes=_pb_attributes(resource.attributes), dropped_attributes_count=resource.dropped_attributes_count
-            )
-        )
-        for scope, spans in scopes:
-            scoped = group.scope_spans.add(schema_url=scope.schema_url, spans=[_pb_span(span) for span in spans])
-            scoped.scope.CopyFrom(
-                common_pb2.InstrumentationScope(
-                    name=scope.name,
-                    version=scope.version,
-                    attributes=_pb_attributes(scope.attributes),
-                    dropped_attributes_count=scope.dropped_attributes_count,
-                )
-            )
-    return request
+def _protobuf_request(groups: _Groups) -> bytes:
+    return b"".join(_field(1, _pb_resource_spans(resource, scopes)) for resource, scopes in groups)
 
 
-def _pb_span(span: Span) -> trace_pb2.Span:
-    return trace_pb2.Span(
+def _field(number: int, body: bytes) -> bytes:
+    """A length-delimited field."""
+    return _varint_bytes(number << 3 | 2) + _varint_bytes(len(body)) + body
+
+
+def _varint_bytes(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def _pb_resource_spans(resource: Resource, scopes: Sequence[tuple[Scope, Sequence[Span]]]) -> bytes:
+    pb = _CLASSES["Resource"](attributes=_pb_attributes(resource.attributes), dropped=resource.dropped_attributes_count)
+    parts = [_field(1, pb.SerializeToString()), *(_field(2, _pb_scope_spans(scope, spans)) for scope, spans in scopes)]
+    if resource.schema_url:
+        parts.append(_field(3, resource.schema_url.encode()))
+    return b"".join(parts)
+
+
+def _pb_scope_spans(scope: Scope, spans: Sequence[Span]) -> bytes:
+    pb = _CLASSES["Scope"](
+        name=scope.name,
+        version=scope.version,
+        attributes=_pb_attributes(scope.attributes),
+        dropped=scope.dropped_attributes_count,
+    )
+    parts = [_field(1, pb.SerializeToString()), *(_field(2, _pb_span(span).SerializeToString()) for span in spans)]
+    if scope.schema_url:
+        parts.append(_field(3, scope.schema_url.encode()))
+    return b"".join(parts)
+
+
+def _pb_span(span: Span) -> Any:
+    event, link, status = _CLASSES["Event"], _CLASSES["Link"], _CLASSES["Status"]
+    return _CLASSES["Span"](
         trace_id=bytes.fromhex(span.trace_id),
         span_id=bytes.fromhex(span.span_id),
         parent_span_id=bytes.fromhex(span.parent_span_id),
         trace_state=span.trace_state,
         flags=span.flags,
         name=span.name,
-        kind=span.otel_kind,  # pyright: ignore[reportArgumentType]  (open enum: any number is legal)
-        start_time_unix_nano=span.start_unix_nano,
-        end_time_unix_nano=span.end_unix_nano,
+        kind=span.otel_kind,
+        start=span.start_unix_nano,
+        end=span.end_unix_nano,
         attributes=_pb_attributes(span.attributes),
-        dropped_attributes_count=span.dropped_attributes_count,
+        dropped_attributes=span.dropped_attributes_count,
         events=[
-            trace_pb2.Span.Event(
-                name=event.name,
-                time_unix_nano=event.time_unix_nano,
-                attributes=_pb_attributes(event.attributes),
-                dropped_attributes_count=event.dropped_attributes_count,
-            )
-            for event in span.events
+            event(name=one.name, time=one.time_unix_nano, attributes=_pb_attributes(one.attributes), dropped=one.dropped_attributes_count)
+            for one in span.events
         ],
-        dropped_events_count=span.dropped_events_count,
+        dropped_events=span.dropped_events_count,
         links=[
-            trace_pb2.Span.Link(
-                trace_id=bytes.fromhex(link.trace_id),
-                span_id=bytes.fromhex(link.span_id),
-                trace_state=link.trace_state,
-                attributes=_pb_attributes(link.attributes),
-                dropped_attributes_count=link.dropped_attributes_count,
-                flags=link.flags,
+            link(
+                trace_id=bytes.fromhex(one.trace_id),
+                span_id=bytes.fromhex(one.span_id),
+                trace_state=one.trace_state,
+                attributes=_pb_attributes(one.attributes),
+                dropped=one.dropped_attributes_count,
+                flags=one.flags,
             )
-            for link in span.links
+            for one in span.links
         ],
-        dropped_links_count=span.dropped_links_count,
-        status=trace_pb2.Status(code=_STATUS_NUMBERS[span.status], message=span.status_message),  # pyright: ignore[reportArgumentType]  (enum as a number)
+        dropped_links=span.dropped_links_count,
+        status=status(code=_STATUS_NUMBERS[span.status], message=span.status_message),
     )
 
 
-def _pb_attributes(attributes: Attributes) -> list[common_pb2.KeyValue]:
-    return [common_pb2.KeyValue(key=key, value=_pb_value(value)) for key, value in attributes.items()]
+def _pb_attributes(attributes: Attributes) -> list[Any]:
+    key_value = _CLASSES["KeyValue"]
+    return [key_value(key=key, value=_pb_value(value)) for key, value in attributes.items()]
 
 
-def _pb_value(value: AttributeValue) -> common_pb2.AnyValue:
+def _pb_value(value: AttributeValue) -> bytes:
+    """An AnyValue message, written by hand as it is read: the C library refuses what is nested more than 33 levels deep."""
     if value is None:
-        return common_pb2.AnyValue()
-    if isinstance(value, bool):
-        return common_pb2.AnyValue(bool_value=value)
-    if isinstance(value, int):
-        return common_pb2.AnyValue(int_value=value)
-    if isinstance(value, float):
-        return common_pb2.AnyValue(double_value=value)
+        return b""
     if isinstance(value, str):
-        return common_pb2.AnyValue(string_value=value)
+        return _field(1, value.encode())
+    if isinstance(value, bool):
+        return b"\x10\x01" if value else b"\x10\x00"
+    if isinstance(value, int):
+        return b"\x18" + _varint_bytes(value & 0xFFFF_FFFF_FFFF_FFFF)
+    if isinstance(value, float):
+        return b"\x21" + struct.pack("<d", value)
     if isinstance(value, bytes):
-        return common_pb2.AnyValue(bytes_value=value)
+        return _field(7, value)
     if isinstance(value, Mapping):
-        return common_pb2.AnyValue(kvlist_value=common_pb2.KeyValueList(values=_pb_attributes(value)))
-    return common_pb2.AnyValue(array_value=common_pb2.ArrayValue(values=[_pb_value(item) for item in value]))
+        pairs = [_field(1, key.encode()) + _field(2, _pb_value(item)) for key, item in value.items()]
+        return _field(6, b"".join(_field(1, pair) for pair in pairs))
+    return _field(5, b"".join(_field(1, _pb_value(item)) for item in value))
 
 
 _Object = dict[str, Any]
