@@ -47,10 +47,11 @@ GRPC_OFF = "off"
 # ---- Options ----
 
 
-def _option(*names: str, help: str, **more: Any) -> Any:
-    """An option with its environment variable."""
-    long = next(name for name in names if name.startswith("--")).partition("/")[0]
-    return typer.Option(*names, help=help, envvar="RIGHTPASSAGE_" + long[2:].replace("-", "_").upper(), **more)
+def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:
+    """An option with its environment variable; without a metavar it is a flag."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = "RIGHTPASSAGE_" + long[2:].replace("-", "_").upper()
+    return typer.Option(*names, help=help, metavar=metavar, envvar=variable, show_envvar=False, **more)
 
 
 Db: TypeAlias = Annotated[
@@ -64,7 +65,7 @@ Token: TypeAlias = Annotated[
 AllowHost: TypeAlias = Annotated[
     list[str] | None, _option("--allow-host", help="Another name this collector is asked for by; repeatable, * for any.", metavar="NAME")
 ]
-Port: TypeAlias = Annotated[int, _option("--port", help="Port of the viewer; 0 takes a free one.", min=0, max=65_535)]
+Port: TypeAlias = Annotated[int, _option("--port", help="Port of the viewer; 0 takes a free one.", metavar="PORT", min=0, max=65_535)]
 NoBrowser: TypeAlias = Annotated[bool, _option("--no-browser", help="Do not open a browser.")]
 
 Collector: TypeAlias = Annotated[str, _option("--collector", help="A running collector.", metavar="URL")]
@@ -137,7 +138,9 @@ RetainAge: TypeAlias = Annotated[str | None, _option("--retain-age", help="Prune
 RetainSize: TypeAlias = Annotated[
     str | None, _option("--retain-size", help="Prune the oldest above this size, as in 10GB.", metavar="SIZE")
 ]
-RetainTraces: TypeAlias = Annotated[int | None, _option("--retain-traces", help="Prune the oldest above this many traces.", min=1)]
+RetainTraces: TypeAlias = Annotated[
+    int | None, _option("--retain-traces", help="Prune the oldest above this many traces.", metavar="N", min=1)
+]
 RetainScored: TypeAlias = Annotated[bool, _option("--retain-scored", help="Spare traces that carry a score.")]
 MaxBody: TypeAlias = Annotated[str, _option("--max-body", help="Largest request body, compressed or not.", metavar="SIZE")]
 
@@ -222,7 +225,7 @@ def up(
 def view(
     collector: Collector = DEFAULT_COLLECTOR,
     port: Port = 8501,
-    host: Annotated[str, _option("--host", help="Address the viewer listens on.")] = "127.0.0.1",
+    host: Annotated[str, _option("--host", help="Address the viewer listens on.", metavar="HOST")] = "127.0.0.1",
     bot: Annotated[str | None, _option("--bot", help="The docs bot behind the Ask page.", metavar="URL")] = None,
     token: Annotated[str | None, _option("--token", help="The collector's token; the viewer then demands it too.", metavar="TOKEN")] = None,
 ) -> None:
@@ -240,9 +243,11 @@ def demo(
     http: Http = DEFAULT_HTTP,
     grpc: Grpc = DEFAULT_GRPC,
     port: Port = 8501,
-    bot_port: Annotated[int, _option("--bot-port", help="Port of the docs bot; 0 takes a free one.", min=0, max=65_535)] = 8600,
-    db: Annotated[
-        str | None, _option("--db", help="Database of the demo. Default: its own file in the data folder.", metavar="PATH")
+    bot_port: Annotated[
+        int, _option("--bot-port", help="Port of the docs bot; 0 takes a free one.", metavar="PORT", min=0, max=65_535)
+    ] = 8600,
+    demo_db: Annotated[
+        str | None, _option("--demo-db", help="Database of the demo. Default: its own file in the data folder.", metavar="PATH")
     ] = None,
     fresh: Annotated[bool, _option("--fresh", help="Forget the history of earlier demos first.")] = False,
     no_browser: NoBrowser = False,
@@ -255,7 +260,7 @@ def demo(
 
     if docs is not None and not docs.is_dir():
         raise InvalidValue(f"--docs {str(docs)!r} is not a folder")
-    settings = _serve_settings(db or demo_database(), http, grpc, None, None, _policy(None, None, None, False, None))
+    settings = _serve_settings(demo_db or demo_database(), http, grpc, None, None, _policy(None, None, None, False, None))
     family = Family(settings, port, browser=not no_browser, bot_port=bot_port, docs=docs, fresh=fresh)
     demo(family, console=_console(stderr=True), announce=_say)
 
@@ -267,9 +272,9 @@ def demo(
 def find(
     context: typer.Context,
     filter: FilterArgument = "",
-    limit: Annotated[int, _option("--limit", "-n", help="How many at most.", min=1, max=1000)] = 20,
+    limit: Annotated[int, _option("--limit", "-n", help="How many at most.", metavar="N", min=1, max=1000)] = 20,
     order: Annotated[
-        str, _option("--order", help="start_time, duration, cost, tokens, span_count or error_count; with - descending.")
+        str, _option("--order", help="start_time, duration, cost, tokens, span_count or error_count; with - descending.", metavar="ORDER")
     ] = "-start_time",
     as_json: AsJson = False,
     collector: Collector = DEFAULT_COLLECTOR,
@@ -323,7 +328,7 @@ def show(
 def tail(
     context: typer.Context,
     filter: FilterArgument = "",
-    last: Annotated[int, _option("--last", "-n", help="Begin with this many that are there already.", min=0, max=1000)] = 10,
+    last: Annotated[int, _option("--last", "-n", help="Begin with this many that are there already.", metavar="N", min=0, max=1000)] = 10,
     as_json: AsJson = False,
     collector: Collector = DEFAULT_COLLECTOR,
     token: AskedToken = None,
@@ -393,7 +398,8 @@ def export(
     context: typer.Context,
     filter: FilterArgument = "",
     format: Annotated[
-        ExportFormat, _option("--format", help="otlp-jsonl: lossless, can be imported; jsonl: our own form; html: one page.")
+        ExportFormat,
+        _option("--format", help="otlp-jsonl: lossless, can be imported; jsonl: our own form; html: one page.", metavar="FORMAT"),
     ] = ExportFormat.otlp_jsonl,
     output: Annotated[str, _option("--output", "-o", help="File to write; - is standard output.", metavar="FILE")] = "-",
     collector: Collector = DEFAULT_COLLECTOR,
@@ -436,7 +442,7 @@ def prune(
     context: typer.Context,
     older_than: Annotated[str | None, _option("--older-than", help="Traces older than this, as in 30d.", metavar="DURATION")] = None,
     max_size: Annotated[str | None, _option("--max-size", help="The oldest above this size, as in 2GB.", metavar="SIZE")] = None,
-    max_traces: Annotated[int | None, _option("--max-traces", help="The oldest above this many traces.", min=0)] = None,
+    max_traces: Annotated[int | None, _option("--max-traces", help="The oldest above this many traces.", metavar="N", min=0)] = None,
     keep_scored: Annotated[bool, _option("--keep-scored", help="Spare traces that carry a score.")] = False,
     service: Annotated[str | None, _option("--service", help="Only traces of this service.", metavar="NAME")] = None,
     dry_run: Annotated[bool, _option("--dry-run", help="Say what would go, and remove nothing.")] = False,

@@ -54,6 +54,8 @@ def up(family: Family, announce: Announce) -> None:
 def demo(family: Family, console: Console, announce: Announce) -> None:
     """Collector, viewer, bot and a seeded history until told to stop."""
     family = _with_free_ports(family, console)
+    for name in [name for name in os.environ if name.startswith("RIGHTPASSAGE_")]:
+        del os.environ[name]  # they are about the user's own collector, which the demo leaves alone
     with suppress(KeyboardInterrupt), Children() as children:
         with console.status("starting collector, viewer and bot …"):
             urls = _start(children, family)

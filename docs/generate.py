@@ -47,14 +47,9 @@ def commands() -> Iterator[str]:
 
 def _option_row(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in option.opts)
-    value = "" if option.is_flag else f" `{option.metavar or _type_name(option)}`"
+    value = f" `{option.metavar}`" if option.metavar else ""
     default = "" if option.is_flag or option.default in (None, ()) else f"`{getattr(option.default, 'value', option.default)}`"
     return f"| {names}{value} | {default} | `{option.envvar}` | {_cell(option.help)} |"
-
-
-def _type_name(option: Any) -> str:
-    choices = getattr(option.type, "choices", None)
-    return "|".join(str(getattr(c, "value", c)) for c in choices) if choices else option.type.name.upper().partition(" ")[0]
 
 
 def _cell(text: str | None) -> str:
@@ -68,7 +63,8 @@ def endpoints() -> Iterator[str]:
     """Every route of the collector, from its OpenAPI description."""
     from collector.app import create_api
 
-    for path, methods in create_api().openapi()["paths"].items():
+    described = create_api().openapi()
+    for path, methods in described["paths"].items():
         for method, operation in methods.items():
             yield f"### {method.upper()} {path}"
             yield from operation.get("description", "").strip().splitlines()
@@ -83,13 +79,26 @@ def endpoints() -> Iterator[str]:
                     shown = f"`{default}`" if default not in (None, "") else "required" if parameter.get("required") else ""
                     yield f"| `{parameter['name']}` | {_schema_type(schema)} | {shown} | {_cell(parameter.get('description'))} |"
                 yield ""
+            yield from _body(operation, described["components"]["schemas"])
+
+
+def _body(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
+    reference = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+    if body := schemas.get(reference.rpartition("/")[2]):
+        yield "| field of the body | type | |"
+        yield "|---|---|---|"
+        for name, schema in body["properties"].items():
+            needed = "required; " if name in body.get("required", ()) else ""
+            about = schemas.get(schema.get("$ref", "").rpartition("/")[2], {}).get("description", "")
+            yield f"| `{name}` | {_schema_type(schema)} | {_cell(needed + (schema.get('description') or about))} |"
+        yield ""
 
 
 def _schema_type(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_schema_type(part) for part in schema["anyOf"] if part.get("type") != "null")
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2].lower()
+        return str(schema["$ref"]).rpartition("/")[2].removesuffix("Body").lower()
     bounds = f" {schema['minimum']}–{schema['maximum']}" if "minimum" in schema and "maximum" in schema else ""
     return f"{schema.get('type', 'any')}{bounds}"
 
