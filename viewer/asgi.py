@@ -30,7 +30,7 @@ from streamlit import App
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import bootstrap
 
-from viewer import assets, theme
+from viewer import assets, html, theme
 from viewer.guard import LOOPBACK, Guard, Policy, content_policy, script_hashes
 from viewer.settings import Settings, load
 
@@ -217,6 +217,7 @@ def create_app(settings: Settings | None = None, address: str = "127.0.0.1") -> 
         routes=[
             Route("/api/v1/{path:path}", collector.answer, methods=METHODS),
             Route("/bot/{path:path}", bot.answer, methods=METHODS),
+            Route("/trace.html", html.answer),
         ],
         middleware=[Middleware(Guard, policy=policy), Middleware(Pages)],
         lifespan=lifespan,

@@ -31,7 +31,7 @@ const ROOT_MAY_COME_MS = 60_000;
  * @property {string} [traceId]
  * @property {string} [spanId] span to open
  * @property {string} [api] prefix of the collector's JSON API; default "/api/v1"
- * @property {{trace: any, spans: any[], health?: any}} [whole] an embedded trace instead of an API
+ * @property {{trace: any, spans: any[], texts?: string[], health?: any}} [whole] an embedded trace instead of an API
  * @property {string} [tab]
  * @property {{filter?: string, order?: string}} [list] the list this trace was opened from
  * @property {{session?: string, html?: string, traces?: string}} [links] URL prefixes and the list page

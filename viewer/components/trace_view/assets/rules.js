@@ -26,9 +26,9 @@ export function ruleForm(page, span, key) {
     save.setAttribute("disabled", "");
     said.textContent = "Saving…";
     try {
-      const known = (await page.store.ask("/rules"))?.rules ?? {};
-      const rules = { ...known, [key]: choice.value };
-      await page.store.ask("/rules", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ rules }) });
+      const { rules } = await page.store.ask("/rules");
+      const next = { ...rules, fields: { ...rules.fields, [key]: choice.value } };
+      await page.store.ask("/rules", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(next) });
       said.textContent = "Reading stored spans again…";
       await page.store.ask("/renormalise", { method: "POST" });
       page.refresh();

@@ -99,13 +99,16 @@ export function stagesBelow(trace, scope) {
   const judged = judgedBelow(trace, scope);
   /** @type {Map<Stage, number[]>} */
   const stages = new Map();
+  /** @type {Map<Stage, number>} end of the last span of each stage: what lies before it is a detail of that span */
+  const until = new Map();
   for (let i = scope; i < trace.end[scope]; i++) {
     if (judged[i - scope]) continue;
     const stage = stageOf(trace.kind[i], trace.name[i], trace.stage[i]);
-    if (!stage) continue;
+    if (!stage || i < (until.get(stage) ?? 0)) continue;
+    until.set(stage, trace.end[i]);
     const spans = stages.get(stage);
-    if (!spans) stages.set(stage, [i]);
-    else if (!spans.some((above) => trace.end[above] > i)) spans.push(i); // a span inside one of its own stage is a detail of it
+    if (spans) spans.push(i);
+    else stages.set(stage, [i]);
   }
   return stages;
 }

@@ -125,14 +125,14 @@ export function collectorStore(api, traceId) {
 }
 
 /**
- * @param {{trace: any, spans: any[], health?: any}} whole as `GET /traces/{id}` answers
+ * @param {{trace: any, spans: any[], texts?: string[], health?: any}} whole as `GET /traces/{id}` answers; `texts`: each span as it came
  * @returns {Store}
  */
 export function embeddedStore(whole) {
-  const bodies = new Map(whole.spans.map((span) => [span.span_id, span]));
+  const at = new Map(whole.spans.map((span, i) => [span.span_id, i]));
   const bodyOf = (/** @type {string} */ spanId) => {
-    const data = bodies.get(spanId);
-    return data && { data, text: JSON.stringify(data) };
+    const i = at.get(spanId);
+    return i === undefined ? undefined : { data: whole.spans[i], text: whole.texts?.[i] ?? JSON.stringify(whole.spans[i]) };
   };
   return {
     live: false,

@@ -245,7 +245,7 @@ function failures(page, i) {
   const failed = [];
   for (let at = i; at < trace.end[i]; at++) if (trace.status[at] === "error") failed.push(at);
   if (!failed.length) return [];
-  const leaves = failed.filter((at) => !failed.some((other) => other > at && other < trace.end[at])).sort((a, b) => trace.depth[b] - trace.depth[a]);
+  const leaves = failed.filter((at, n) => n + 1 === failed.length || failed[n + 1] >= trace.end[at]).sort((a, b) => trace.depth[b] - trace.depth[a]);
   const list = leaves.slice(0, ERRORS).map((at) => {
     const message = h("span", "failure-message");
     page.store.body(trace.id[at]).then(({ data }) => {
