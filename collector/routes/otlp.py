@@ -8,7 +8,6 @@ that SDKs of other backends append to their base URL, so that pointing them here
 from __future__ import annotations
 
 import asyncio
-import io
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -168,10 +167,13 @@ def _deflate(body: bytes, limit: int) -> bytes:
     return _zlib_inflate(body, limit, 15 if has_header else -15)
 
 
+MEMBERS_MAX = 1000  # of one body: each costs a copy of what follows, and clients send one
+
+
 def _zlib_inflate(body: bytes, limit: int, window_bits: int) -> bytes:
     parts, size = list[bytes](), 0
     rest = body
-    while rest:  # all members of a multi-member gzip
+    while rest:
         member = zlib.decompressobj(window_bits)
         try:
             part = member.decompress(rest, limit - size + 1)
@@ -180,27 +182,36 @@ def _zlib_inflate(body: bytes, limit: int, window_bits: int) -> bytes:
         size += len(part)
         if size > limit:
             raise _too_large(limit)
-        if not member.eof:
-            raise MalformedRequest("the compressed body is cut short")
+        if not member.eof or len(parts) == MEMBERS_MAX:
+            raise MalformedRequest("the compressed body is cut short, or in too many members")
         parts.append(part)
         rest = member.unused_data if window_bits == 31 else b""
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 _ZSTD_WINDOW_MAX = 2**27  # 128 MB, the format's recommended ceiling for decoders: a frame may ask for gigabytes
+_ZSTD_STEP = 512  # bytes fed at a time: a block of 128 kB takes four, so one step inflates to 16 MB at most
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
-    try:
-        with zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MAX).stream_reader(
-            io.BytesIO(body), read_across_frames=True
-        ) as reader:
-            inflated = reader.read(limit + 1)
-    except zstandard.ZstdError as failure:
-        raise MalformedRequest(f"the body does not inflate: {failure}") from None
-    if len(inflated) > limit:
-        raise _too_large(limit)
-    return inflated
+    parts, size, at, frames = list[bytes](), 0, 0, 0
+    while at < len(body):
+        frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MAX).decompressobj()
+        while at < len(body) and not frame.eof:
+            try:
+                part = frame.decompress(body[at : at + _ZSTD_STEP])
+            except zstandard.ZstdError as failure:
+                raise MalformedRequest(f"the body does not inflate: {failure}") from None
+            at += _ZSTD_STEP
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+        frames += 1
+        if not frame.eof or frames > MEMBERS_MAX:
+            raise MalformedRequest("the compressed body is cut short, or in too many frames")
+        at = min(at, len(body)) - len(frame.unused_data)
+    return b"".join(parts)
 
 
 INFLATERS: Mapping[str, Inflate] = {"": _as_is, "identity": _as_is, "gzip": _gunzip, "x-gzip": _gunzip, "deflate": _deflate, "zstd": _zstd}
