@@ -17,6 +17,7 @@ from tracer.conventions import SPAN_STATE
 
 PREVIEW_CHARACTERS = 500
 NOTHING = Normalised()
+CALLING_KINDS = frozenset({SpanKind.LLM, SpanKind.AGENT})
 
 
 def understood(span: Span) -> Normalised:
@@ -104,15 +105,21 @@ class Tree:
 
 def calls(tree: Tree) -> list[Span]:
     """The real model calls of a trace (embeddings apart), each once."""
+    around_embeddings = {
+        above
+        for span in tree.spans
+        if understood(span).kind is SpanKind.EMBEDDING and understood(span).usage is not None
+        for above in tree.ancestors(span)
+    }
 
-    def own(span: Span) -> bool:
+    def told(span: Span) -> bool:
         n = understood(span)
-        return n.usage is not None and n.kind is not SpanKind.EMBEDDING and not n.repeats_usage
+        if n.usage is None or n.kind is SpanKind.EMBEDDING:
+            return False
+        return n.kind in CALLING_KINDS or span.span_id not in around_embeddings  # Vercel's ai.embed repeats its child's tokens
 
-    found = tree.lowest(own)
-    if not found:  # only wrappers told: better their sum than nothing
-        found = tree.lowest(lambda span: understood(span).usage is not None and understood(span).kind is not SpanKind.EMBEDDING)
-    return _once(found)
+    found = tree.lowest(lambda span: told(span) and not understood(span).repeats_usage)
+    return _once(found or tree.lowest(told))  # only wrappers told: better their sum than nothing
 
 
 def embedding_calls(tree: Tree) -> list[Span]:

@@ -582,6 +582,8 @@ def _tool_io(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> tup
         arguments = given
         if isinstance(given, dict) and "args" in given and isinstance(given.get("kwargs"), dict):
             arguments = given["kwargs"] or given["args"]
+        elif isinstance(given, dict) and len(given) == 1 and isinstance(given.get("kwargs"), dict):
+            arguments = given["kwargs"]  # LlamaIndex
         elif isinstance(given, dict) and isinstance(given.get("args"), dict) and "name" in given:
             arguments = given["args"]  # LangChain's tool call
         reading.sources.setdefault("arguments", reading.sources.get("input", "input"))
@@ -622,7 +624,7 @@ def _tool(item: Any) -> list[Mapping[str, Json]]:
     for group in ("functionDeclarations", "function_declarations"):
         if isinstance(grouped := item.get(group), list):
             return [tool for inner in grouped for tool in _tool(inner)]
-    for wrapper in ("function", "toolSpec", "tool"):
+    for wrapper in ("function", "toolSpec", "tool", "data"):  # "data": Haystack's serialised tools
         if isinstance(inner := item.get(wrapper), dict):
             return _tool(inner)
     name = text(item.get("name")) or text(item.get("type"))

@@ -6,6 +6,7 @@ lower). Unknown keys beside the content are metadata, because several SDKs flatt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,8 +136,14 @@ def _plain(item: Mapping[str, Any], position: int) -> Document:
     )
 
 
+# LlamaIndex's inner retriever spans hold reprs: `<NodeWithScore(node=TextNode(id_=doc-2), score=0.91)>`.
+NODE_REPR = re.compile(r"<NodeWithScore\(node=\w+\(id_=(.{1,200}?)\), score=([-+\d.e]+|None)\)>")
+
+
 def _document(item: Any, position: int) -> Document | None:
     if isinstance(item, str):
+        if item.startswith("<NodeWithScore(") and (node := NODE_REPR.fullmatch(item)):
+            return Document(None, node[1], number(node[2]), rank=position + 1)
         return Document(item, rank=position + 1) if item else None
     if isinstance(item, list):
         return _pair(item, position)

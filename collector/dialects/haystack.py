@@ -3,10 +3,12 @@ content tracing is switched on (`HAYSTACK_CONTENT_TRACING_ENABLED`)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from collector.dialects.messages import read_call, read_messages
 from collector.dialects.table import Dialect
-from collector.model import SpanKind
+from collector.dialects.values import as_list, opened
+from collector.model import SpanKind, ToolCall
 
 if TYPE_CHECKING:
     from collector.dialects.reading import Reading
@@ -38,6 +40,28 @@ def _kind(reading: Reading) -> SpanKind | None:
     return SpanKind.CHAIN if reading.span.name.startswith("haystack.") else None
 
 
+def _refine(reading: Reading) -> None:
+    """A tool invoker's input is the whole conversation, its output the tool's messages: the first result names the call."""
+    returned = opened(reading.attributes.get("haystack.component.output")) if reading.kind is SpanKind.TOOL else None
+    if not isinstance(returned, dict):
+        return
+    results = [result for message in read_messages(returned.get("tool_messages")) if (result := message.content) is not None]
+    calls = [call for message in as_list(returned.get("tool_messages")) if (call := _origin(message)) is not None]
+    if calls:
+        reading.claim("tool_name", "haystack.component.output", calls[0].name, ahead=True)
+        reading.claim("arguments", "haystack.component.output", calls[0].arguments, ahead=True)
+        reading.claim("result", "haystack.component.output", results[0] if len(results) == 1 else results, ahead=True)
+
+
+def _origin(message: Any) -> ToolCall | None:
+    """The call that a tool message answers."""
+    for part in as_list(message.get("content")) if isinstance(message, dict) else ():
+        result = part.get("tool_call_result") if isinstance(part, dict) else None
+        if isinstance(result, dict) and isinstance(result.get("origin"), dict):
+            return read_call(result["origin"])
+    return None
+
+
 DIALECT = Dialect(
     name="haystack",
     title="Haystack",
@@ -58,4 +82,5 @@ DIALECT = Dialect(
         "haystack.agent.tools": "tools",
     },
     kind=_kind,
+    refine=_refine,
 )

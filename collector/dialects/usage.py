@@ -46,6 +46,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "input_token_details.cache_read",
         "inputTokenDetails.cacheReadTokens",
         "cached_tokens",
+        "cachedPromptTokens",
         "cachedInputTokens",
         "cached_input_tokens",
         "cache_read_tokens",

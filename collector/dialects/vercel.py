@@ -49,6 +49,12 @@ def _first(reading: Reading, *keys: str) -> Any:
     return next((value for key in keys if (value := reading.attributes.get(key))), None)
 
 
+def _providers_counts(value: Any) -> Any:
+    """`{"openai": {"cachedPromptTokens": 16, …}}`: what is inside."""
+    found = payload(value)
+    return next((inner for inner in found.values() if isinstance(inner, dict)), None) if isinstance(found, dict) else None
+
+
 def _unpacked(value: Any) -> Any:
     """An array of JSON strings as an array of values."""
     found = payload(value)
@@ -94,6 +100,7 @@ DIALECT = Dialect(
         "ai.usage.tokens": "input_tokens",
         "ai.usage.cachedInputTokens": "cached_input_tokens",
         "ai.usage.reasoningTokens": "reasoning_tokens",
+        "ai.response.providerMetadata": ("usage", _providers_counts),  # the only place of cached and reasoning tokens before version 5
         "ai.documents": "input_documents",
         "ai.ranking": "documents",
         "ai.query": "query",
