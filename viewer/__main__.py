@@ -70,8 +70,14 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of `python -m viewer`."""
-    chosen = parser(load()).parse_args(arguments)
+    """Entry point of `python -m viewer`; `python -m viewer html TRACE_ID…` writes traces as a file instead of serving."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["html"]:
+        from viewer import html
+
+        html.main(given[1:])
+        return
+    chosen = parser(load()).parse_args(given)
     if not chosen.token and chosen.host not in LOOPBACK:
         sys.exit(f"viewer: {chosen.host} can be reached from other machines: give it a --token, or bind 127.0.0.1")
     settings = Settings(chosen.collector.rstrip("/"), chosen.bot.rstrip("/"), chosen.token, tuple(chosen.allow_host))

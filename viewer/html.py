@@ -13,11 +13,13 @@ The modules are joined here, not by a build tool: each becomes a function that f
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +35,7 @@ from collector.model import Trace
 from viewer.settings import load
 
 ASSETS: Final = Path(__file__).parent / "components" / "trace_view" / "assets"
-ENTRY: Final = "mount.js"
+ENTRY: Final = "saved.js"
 
 IMPORT: Final = re.compile(r'^import \{([^}]*)\} from "\./([\w.]+)";$', re.MULTILINE)
 EXPORT: Final = re.compile(r"^export ((?:async )?function\*? ?|const |class )(\w+)", re.MULTILINE)
@@ -79,18 +81,7 @@ def _wrapped(name: str, source: str) -> str:
 @cache
 def _script() -> str:
     files = {path.name: path.read_text("utf-8") for path in ASSETS.glob("*.js")}
-    start = """
-const [first, ...texts] = document.getElementById("trace").textContent.trim().split("\n");
-const whole = { ...JSON.parse(first), spans: texts.map((text) => JSON.parse(text)), texts };
-const root = document.getElementById("page");
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => { root.dataset.scheme = document.documentElement.dataset.scheme || (dark.matches ? "dark" : "light"); };
-follow();
-dark.addEventListener("change", follow);
-const at = new URLSearchParams(location.hash.slice(1));
-modules["mount.js"].mount(root, { whole, spanId: at.get("span") ?? "", tab: at.get("tab") ?? "" });
-"""
-    return "(() => {\n" + bundle(files, ENTRY) + start + "})();\n"
+    return "(() => {\n" + bundle(files, ENTRY) + f'modules["{ENTRY}"].openSaved();\n' + "})();\n"
 
 
 @cache
@@ -102,24 +93,37 @@ def _style() -> str:
 
 
 def trace_html(trace: Trace | Mapping[str, Any], *, scheme: str = "") -> str:
-    """The text of a single HTML file that shows a trace: a model value, or what `GET /api/v1/traces/{id}` answered.
+    """The text of a single HTML file that shows a trace: a model value, or what `GET /api/v1/traces/{id}` answered."""
+    return traces_html([trace], scheme=scheme)
+
+
+def traces_html(traces: Sequence[Trace | Mapping[str, Any]], *, scheme: str = "") -> str:
+    """The same for several traces, with a list to choose from.
 
     `scheme` is "light", "dark" or "" for what the reader's system prefers.
     """
     if scheme not in {"", "light", "dark"}:
         raise ValueError(f"scheme is 'light', 'dark' or '', not {scheme!r}")
-    whole = to_json(trace) if isinstance(trace, Trace) else dict(trace)
-    summary: Mapping[str, Any] = whole["trace"]
-    title = str(summary.get("input_preview") or summary.get("root_name") or summary.get("trace_id"))
-    lines = [{"trace": summary, "health": whole.get("health") or {}}, *whole["spans"]]
+    wholes = [to_json(trace) if isinstance(trace, Trace) else dict(trace) for trace in traces]
+    title = _title(wholes[0]["trace"]) if len(wholes) == 1 else f"{len(wholes)} traces"
     return _PAGE.format(
         scheme=scheme,
         policy=content_policy(),
-        title=html.escape(" ".join(title.split())[:120]),
+        title=html.escape(title),
         style=_style(),
-        data="\n".join(_inert(encode(line).decode("utf-8", "replace")) for line in lines),
+        data="\n".join(f'<script type="application/jsonl">{_lines(whole)}</script>' for whole in wholes),
         script=_script(),
     )
+
+
+def _title(summary: Mapping[str, Any]) -> str:
+    said = str(summary.get("input_preview") or summary.get("root_name") or summary.get("trace_id"))
+    return " ".join(said.split())[:120]
+
+
+def _lines(whole: Mapping[str, Any]) -> str:
+    lines = ({"trace": whole["trace"], "health": whole.get("health") or {}}, *whole["spans"])
+    return "\n".join(_inert(encode(line).decode("utf-8", "replace")) for line in lines)
 
 
 @cache
@@ -140,9 +144,11 @@ _PAGE: Final = """<!doctype html>
 <title>{title} · Right Passage</title>
 <style>html,body{{margin:0}}html{{color-scheme:light dark;background:#fff}}html[data-scheme=dark]{{background:#0e1117}}
 @media (prefers-color-scheme:dark){{html:not([data-scheme=light]){{background:#0e1117}}}}body{{padding:10px 14px}}
+#chooser{{width:100%;max-width:720px;margin-bottom:8px;padding:4px 6px;font:13px system-ui,sans-serif}}
 {style}</style>
+<select id="chooser" aria-label="Trace"></select>
 <div id="page"></div>
-<script type="application/jsonl" id="trace">{data}</script>
+{data}
 <script>{script}</script>
 </html>
 """
@@ -171,17 +177,19 @@ async def answer(request: Request) -> Response:
     return HTMLResponse(text, headers={"content-security-policy": content_policy(), "cache-control": "no-store"})
 
 
-def write_traces(traces: Iterable[Trace], target: Path) -> Sequence[Path]:
-    """One file per trace: into the folder `target`, or to the file `target` itself where it ends in .html and there is one trace."""
-    written: list[Path] = []
-    for trace in traces:
-        if target.suffix == ".html" and written:
-            raise ValueError(f"{target} is one file and holds one trace; name a folder for several")
-        path = target if target.suffix == ".html" else target / f"trace-{trace.summary.trace_id}.html"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(trace_html(trace), "utf-8")
-        written.append(path)
-    return written
+def main(arguments: Sequence[str]) -> None:
+    """`python -m viewer html TRACE_ID…`: the traces as one file, on standard output."""
+    settings = load()
+    options = argparse.ArgumentParser(prog="python -m viewer html", description="Writes traces as one HTML file to standard output.")
+    options.add_argument("--collector", default=settings.collector, metavar="URL", help="the collector to read (default: %(default)s)")
+    options.add_argument("trace", nargs="+", help="id of a trace")
+    chosen = options.parse_args(arguments)
+    try:
+        with CollectorClient(chosen.collector, settings.token or None) as client:
+            text = traces_html([client.trace(trace_id) for trace_id in chosen.trace])
+    except RightPassageError as failure:
+        sys.exit(f"viewer: {failure}")
+    sys.stdout.buffer.write(text.encode())
 
 
 # ---- In a notebook ----

@@ -36,7 +36,7 @@ const ROOT_MAY_COME_MS = 60_000;
  * @property {{filter?: string, order?: string}} [list] the list this trace was opened from
  * @property {{session?: string, html?: string, traces?: string}} [links] URL prefixes and the list page
  * @property {(state: {traceId: string, spanId: string, tab: string}) => void} [onstate] after each selection, to keep a URL
- * @property {"light" | "dark"} [scheme]
+ * @property {(direction: number) => void} [onstep] previous or next, where there is no collector to ask
  * @property {boolean} [fill] take the height from the viewport; default true
  */
 
@@ -549,7 +549,7 @@ export function mount(root, options) {
 
   /** @param {number} direction */
   async function step(direction) {
-    if (!store.live) return;
+    if (!store.live) return options.onstep?.(direction);
     try {
       const next = await neighbour(store, traceId, direction, options.list ?? {});
       if (next) openTrace(next);
