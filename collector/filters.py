@@ -236,6 +236,23 @@ def of_trace(trace_id: str) -> Filter:
     return Filter(f"trace_id:{trace_id}", Condition("trace_id", Op.EQ, trace_id))
 
 
+def says_text(filter: Filter) -> bool:
+    """Whether the filter looks for text, which a store may want to prepare for."""
+    return filter.root is not None and _has_text(filter.root)
+
+
+def _has_text(node: Node) -> bool:
+    match node:
+        case Text():
+            return True
+        case Condition():
+            return False
+        case Not() | Any():
+            return _has_text(node.part)
+        case And() | Or():
+            return any(_has_text(part) for part in node.parts)
+
+
 # ---- Reading values ----
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|min|h|d|w)")

@@ -19,7 +19,7 @@ from collector.errors import InvalidValue
 from collector.filters import Condition, Filter, Node, Op, Or
 from collector.model import Json, SpanKind
 from collector.store.connection import Connection
-from collector.store.finding import Bounds, Clock, bounds_of, conjuncts, holding
+from collector.store.finding import Bounds, Clock, TextSearch, bounds_of, conjuncts, holding
 from collector.store.rows import COST_COUNTS, KINDS, KINDS_BACK, STATUSES_BACK, TOKENS_COUNT, WHOLE_TRACE
 from collector.store.strings import Strings
 from collector.store.tallies import HOUR, MINUTE, Tally, bucket, percentile, pico, read_tally
@@ -41,7 +41,13 @@ PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
 def aggregate(
-    connection: Connection, strings: Strings, filter: Filter, measures: Sequence[str], by: Sequence[str], budget_s: float = BUDGET_S
+    connection: Connection,
+    strings: Strings,
+    filter: Filter,
+    measures: Sequence[str],
+    by: Sequence[str],
+    search: TextSearch | None = None,
+    budget_s: float = BUDGET_S,
 ) -> Sequence[Mapping[str, Json]]:
     """One mapping per group, in order of the groups."""
     _check("measure", measures, MEASURES)
@@ -50,7 +56,7 @@ def aggregate(
     text = _Names(connection, strings)
     kept = None if "traces" in measures and asked.of_spans else _from_tables(connection, strings, asked)
     if kept is None or not asked.beyond(connection, EXACT_ROWS):
-        kept = _from_rows(connection, strings, asked, Clock(budget_s))
+        kept = _from_rows(connection, strings, asked, search, Clock(budget_s))
     rows = [{**text.group(by, key), **_measured(total, asked.measures)} for key, total in kept.items()]
     return sorted(rows, key=lambda row: [_sortable(row[group]) for group in by])
 
@@ -212,11 +218,13 @@ _SPAN_SUMS = (
 _TRACE_SUMS = "t.status = 2, t.input_tokens, t.output_tokens, t.cost_usd, t.duration_ns, t.id"
 
 
-def _from_rows(connection: Connection, strings: Strings, asked: Asked, clock: Clock) -> dict[tuple[Anything, ...], Total]:
-    where = Where()
+def _from_rows(
+    connection: Connection, strings: Strings, asked: Asked, search: TextSearch | None, clock: Clock
+) -> dict[tuple[Anything, ...], Total]:
+    where = Where(indexed=search is not None)
     condition = where.span(asked.node) if asked.of_spans else where.trace(asked.node)
     totals: dict[tuple[Anything, ...], Total] = {}
-    with holding(connection, strings, where):
+    with holding(connection, strings, where, search):
         for rows, oldest in _chunks(connection, asked, condition, small=where.reads_payloads):
             _add_rows(totals, rows, asked)
             if clock.over() and oldest is not None:

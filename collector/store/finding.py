@@ -16,16 +16,19 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any as Anything
+from typing import Protocol
 
 import orjson
 
 from collector.errors import InvalidValue
 from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
 from collector.model import Page, PageRequest, SpanKind, SpanRow, TraceSummary
+from collector.store import words
 from collector.store.connection import Connection
 from collector.store.facets import FACETS, PACE
-from collector.store.matching import holds, needs_understanding, says, searchable
+from collector.store.matching import holds, needs_understanding, searchable
 from collector.store.pruning import Candidate
 from collector.store.reading import Payloads, log_events, row_of, summaries, texts, understand
 from collector.store.rows import KINDS, SpanRecord, TraceRecord, columns
@@ -36,6 +39,7 @@ BUDGET_S = 2.0
 FEW = 5_000
 """Matches worth gathering and sorting (about 10 ms). With more of them than this among N traces, a page of 50 is full after about
 N / 100 tries of the walk."""
+WORTH_A_SEARCH = 200  # traces of a shortlist that are quicker tried than looked up in the index
 FIRST_CHUNK, LAST_CHUNK = 128, 8_192
 MAX_LIMIT = 1_000
 
@@ -129,7 +133,7 @@ class Holder:
             return 0
         if isinstance(asked, Text):
             name = self._strings.text(self._connection, record.name) or ""
-            return int(says(asked.phrase, searchable(self._payloads.body(record), name)))
+            return int(words.says(asked.phrase, searchable(self._payloads.body(record), name)))
         return int(holds(asked, self._understood(record, needs_understanding(asked))))
 
     def _read(self, span_id: int) -> None:
@@ -146,11 +150,31 @@ class Holder:
         return self._span
 
 
+class TextSearch(Protocol):
+    """What finding needs of a search index."""
+
+    def keys(self, phrase: str, first: int, last: int, at: tuple[int, int] | None, *, descending: bool) -> Iterator[tuple[int, int]]:
+        """Traces that may say the phrase, in order of their start."""
+        ...
+
+    def trace_says(self, phrase: str, trace: int) -> bool:
+        """Whether some span of the trace has the phrase."""
+        ...
+
+    def pending(self) -> Mapping[int, Sequence[SpanRecord]]:
+        """The newest spans that the index does not know yet, by trace."""
+        ...
+
+
 @contextmanager
-def holding(connection: Connection, strings: Strings, where: Where) -> Generator[None]:
-    """`span_holds` exists inside, if the filter needs it."""
-    if where.asked:
-        connection.create_function("span_holds", 2, Holder(connection, strings, where.asked))
+def holding(connection: Connection, strings: Strings, where: Where, search: TextSearch | None = None) -> Generator[None]:
+    """`span_holds` and `text_holds` exist inside, if the filter needs them."""
+    asked = where.asked
+    if asked:
+        connection.create_function("span_holds", 2, Holder(connection, strings, asked))
+    if asked and search is not None:
+        phrases = [one.phrase if isinstance(one, Text) else "" for one in asked]
+        connection.create_function("text_holds", 2, lambda number, trace: int(search.trace_says(phrases[number], trace)))
     yield
 
 
@@ -322,13 +346,17 @@ class Clock:
 
 
 def find_traces(
-    connection: Connection, strings: Strings, filter: Filter, request: PageRequest, budget_s: float = BUDGET_S
+    connection: Connection,
+    strings: Strings,
+    filter: Filter,
+    request: PageRequest,
+    search: TextSearch | None = None,
+    budget_s: float = BUDGET_S,
 ) -> Page[TraceSummary]:
     order, limit = order_of(request, TRACE_ORDERS), limit_of(request)
     cursor, node = cursor_of(request, order), for_traces(filter)
     seq = cursor.seq if cursor else connection.execute("SELECT seq FROM counters").fetchone()[0]
-    search = _TraceSearch(connection, strings, node, order, cursor, seq)
-    hits, last, complete = search.page(limit, Clock(budget_s))
+    hits, last, complete = _TraceSearch(connection, strings, node, order, cursor, seq, search).page(limit, Clock(budget_s))
     following = hits[limit - 1] if len(hits) > limit else None if complete else last
     records = _records(connection, [key[1] for key in hits[:limit]])
     return Page(
@@ -340,13 +368,15 @@ def find_traces(
 
 
 def find_candidates(
-    connection: Connection, strings: Strings, filter: Filter, request: PageRequest
+    connection: Connection, strings: Strings, filter: Filter, request: PageRequest, search: TextSearch | None
 ) -> tuple[Sequence[Candidate], PageRequest]:
     """One page of matching traces for a removal, and the request of the next page (without a cursor: that was all)."""
     order = order_of(request, TRACE_ORDERS)
     cursor = cursor_of(request, order)
     seq = cursor.seq if cursor else connection.execute("SELECT seq FROM counters").fetchone()[0]
-    hits, last, complete = _TraceSearch(connection, strings, for_traces(filter), order, cursor, seq).page(request.limit, Clock(BUDGET_S))
+    hits, last, complete = _TraceSearch(connection, strings, for_traces(filter), order, cursor, seq, search).page(
+        request.limit, Clock(BUDGET_S)
+    )
     following = hits[request.limit - 1] if len(hits) > request.limit else None if complete else last
     select = "SELECT id, start_ns, duration_ns, span_count FROM traces WHERE id IN (SELECT value FROM json_each(?))"
     numbers = orjson.dumps([number for _, number in hits[: request.limit]]).decode()
@@ -354,19 +384,19 @@ def find_candidates(
     return found, replace(request, cursor=Cursor(*following, seq).encode(order) if following else None)
 
 
-def find_trace_ids(connection: Connection, strings: Strings, filter: Filter, limit: int) -> Sequence[int]:
+def find_trace_ids(connection: Connection, strings: Strings, filter: Filter, limit: int, search: TextSearch | None) -> Sequence[int]:
     """The numbers of the newest matching traces."""
     order = Order("start_time", TRACE_ORDERS["start_time"], descending=True)
-    hits, _, _ = _TraceSearch(connection, strings, for_traces(filter), order, None, 0).page(limit, Clock(BUDGET_S))
+    hits, _, _ = _TraceSearch(connection, strings, for_traces(filter), order, None, 0, search).page(limit, Clock(BUDGET_S))
     return [number for _, number in hits[:limit]]
 
 
-def matching(connection: Connection, strings: Strings, filter: Filter, ids: Sequence[int]) -> set[int]:
+def matching(connection: Connection, strings: Strings, filter: Filter, ids: Sequence[int], search: TextSearch | None) -> set[int]:
     """Which of the traces a filter selects."""
-    where = Where()
+    where = Where(indexed=search is not None)
     condition = where.trace(for_traces(filter))
     select = f"SELECT t.id FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) AND {condition.text}"
-    with holding(connection, strings, where):
+    with holding(connection, strings, where, search):
         return {row[0] for row in connection.execute(select, [orjson.dumps(list(ids)).decode(), *condition.parameters])}
 
 
@@ -376,12 +406,34 @@ def _records(connection: Connection, ids: Sequence[int]) -> Sequence[TraceRecord
     return [found[number] for number in ids if number in found]
 
 
+def _said_by_few(search: TextSearch | None, node: Node | None, bounds: Bounds) -> Few | None:
+    """The traces that may say a text which must be there, if they are few."""
+    phrases = [part.phrase for part in conjuncts(node) if isinstance(part, Text)]
+    if search is None or not phrases:
+        return None
+    keys = search.keys(max(phrases, key=len), max(bounds.first, -(2**62)), min(bounds.last, 2**62), None, descending=True)
+    some = list(islice(keys, FEW + 1))
+    if len(some) > FEW:
+        return None
+    numbers = orjson.dumps([*(trace for _, trace in some), *search.pending()]).decode()
+    return Few(len(some), Sql("SELECT value FROM json_each(?)", [numbers]))
+
+
 class _TraceSearch:
     """One page of traces."""
 
-    def __init__(self, connection: Connection, strings: Strings, node: Node | None, order: Order, cursor: Cursor | None, seq: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        strings: Strings,
+        node: Node | None,
+        order: Order,
+        cursor: Cursor | None,
+        seq: int,
+        search: TextSearch | None = None,
+    ) -> None:
         self._connection, self._strings, self._order, self._cursor, self._seq = connection, strings, order, cursor, seq
-        self._where = Where()
+        self._search, self._where = search, Where(indexed=search is not None)
         self._node, self._condition = node, self._where.trace(node)
         self._bounds = bounds_of(node, "trace") if order.name == "start_time" else Bounds()
         self._moved = self._moved_since(seq) if cursor else {}
@@ -390,7 +442,7 @@ class _TraceSearch:
         """Up to limit + 1 matching keys in order, the last key that was tried, and whether all were."""
         hits: list[Key] = []
         last: Key | None = None
-        with holding(self._connection, self._strings, self._where):
+        with holding(self._connection, self._strings, self._where, self._search):
             for keys in self._chunks(limit):
                 matching = self._matching([number for _, number in keys])
                 for key in keys:
@@ -413,7 +465,9 @@ class _TraceSearch:
 
     def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
         few = Shortlists(self._connection).best(self._node)
-        source = self._gathered(few) if few is not None else self._walked()
+        source = self._said() if few is None or few.count > WORTH_A_SEARCH else None
+        if source is None:
+            source = self._gathered(few) if few is not None else self._walked()
         size = max(limit + 1, FIRST_CHUNK) if not self._where.reads_payloads else FIRST_CHUNK // 4
         chunk: list[Key] = []
         for key in source:
@@ -430,6 +484,35 @@ class _TraceSearch:
             return True
         at = (self._cursor.value, self._cursor.id)
         return key < at if self._order.descending else key > at
+
+    def _said(self) -> Iterator[Key] | None:
+        """Where a text must be there: the traces that the index names, by start as it streams them, in another order if they are few."""
+        phrases = [part.phrase for part in conjuncts(self._node) if isinstance(part, Text)]
+        if self._search is None or not phrases:
+            return None
+        phrase = max(phrases, key=len)  # the longest says the most
+        bounds = Bounds(max(self._bounds.first, -(2**62)), min(self._bounds.last, 2**62))
+        if self._order.name == "start_time":
+            at = (int(self._cursor.value), self._cursor.id) if self._cursor else None
+            indexed = self._search.keys(phrase, bounds.first, bounds.last, at, descending=self._order.descending)
+            return self._merged(indexed, self._pending_keys())
+        few = _said_by_few(self._search, self._node, bounds)
+        return self._gathered(few) if few is not None else None
+
+    def _pending_keys(self) -> Sequence[Key]:
+        pending = self._search.pending() if self._search is not None else {}
+        select = "SELECT start_ns, id FROM traces WHERE id IN (SELECT value FROM json_each(?))"
+        keys: list[Key] = self._connection.execute(select, (orjson.dumps(list(pending)).decode(),)).fetchall()
+        return [key for key in keys if self._beyond(key) and self._bounds.first <= key[0] <= self._bounds.last]
+
+    def _merged(self, indexed: Iterator[tuple[int, int]], pending: Sequence[Key]) -> Iterator[Key]:
+        """A trace that has spans in the index and newer ones shows once, at the index's place."""
+        down = self._order.descending
+        seen: set[int] = set()
+        for key in heapq.merge(indexed, sorted(pending, reverse=down), reverse=down):
+            if key[1] not in seen:
+                seen.add(key[1])
+                yield key
 
     def _gathered(self, few: Few) -> Iterator[Key]:
         select = f"SELECT {self._order.column}, t.id, t.seq FROM traces t WHERE t.id IN ({few.sql.text})"
@@ -484,11 +567,18 @@ class _TraceSearch:
 # ---- Spans ----
 
 
-def find_spans(connection: Connection, strings: Strings, filter: Filter, request: PageRequest, budget_s: float = BUDGET_S) -> Page[SpanRow]:
+def find_spans(
+    connection: Connection,
+    strings: Strings,
+    filter: Filter,
+    request: PageRequest,
+    search: TextSearch | None = None,
+    budget_s: float = BUDGET_S,
+) -> Page[SpanRow]:
     order, limit = order_of(request, SPAN_ORDERS), limit_of(request)
     cursor, node = cursor_of(request, order), for_spans(filter)
-    search = _SpanSearch(connection, strings, node, for_traces(filter), order, cursor)
-    hits, searched, complete = search.page(limit, Clock(budget_s))
+    asked = _SpanSearch(connection, strings, node, for_traces(filter), order, cursor, search)
+    hits, searched, complete = asked.page(limit, Clock(budget_s))
     text = texts(connection, strings)
     following = hits[limit - 1] if len(hits) > limit else None
     if following is None and not complete and order.name == "start_time":
@@ -516,10 +606,17 @@ class _SpanSearch:
     """One page of spans. By start time it walks the index; for other orders it keeps the best of what the budget lets it see."""
 
     def __init__(
-        self, connection: Connection, strings: Strings, node: Node | None, of_traces: Node | None, order: Order, cursor: Cursor | None
+        self,
+        connection: Connection,
+        strings: Strings,
+        node: Node | None,
+        of_traces: Node | None,
+        order: Order,
+        cursor: Cursor | None,
+        search: TextSearch | None,
     ) -> None:
         self._connection, self._strings, self._order, self._cursor = connection, strings, order, cursor
-        self._where = Where()
+        self._where, self._search = Where(), search
         self._node, self._condition = node, self._where.span(node)
         self._of_traces, self._bounds = of_traces, bounds_of(node, "span")
         self._by_time = order.name == "start_time"
@@ -557,6 +654,8 @@ class _SpanSearch:
 
     def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
         few = Shortlists(self._connection, of_spans=True).best(self._of_traces)
+        if few is None or few.count > WORTH_A_SEARCH:
+            few = _said_by_few(self._search, self._of_traces, self._bounds) or few
         if few is not None:
             yield from self._sliced(self._gathered(few))
             return

@@ -170,14 +170,3 @@ def searchable(content: Mapping[str, Any], name: str) -> list[str]:
         elif isinstance(value, list | tuple):
             pending.extend(value)
     return found
-
-
-def folded(text: str) -> str:
-    """Text as it is compared: case and spaces folded."""
-    return " ".join(text.casefold().split())
-
-
-def says(phrase: str, texts: Iterable[str]) -> bool:
-    """Whether one of the texts has the phrase, whole words not required."""
-    wanted = folded(phrase)
-    return any(wanted in folded(text) for text in texts)

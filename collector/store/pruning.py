@@ -63,6 +63,7 @@ def _remove(writer: Writer, trace: TraceRecord, changes: Changes, facets: Facets
     facets.remove(trace.id, span_facets(records) | summary_facets(trace, writer.intern), {record.kind for record in records})
     writer.change_session(trace, -1)
     for statement in (
+        "INSERT OR IGNORE INTO gone VALUES (?)",
         "DELETE FROM spans WHERE trace=?",
         "DELETE FROM running WHERE trace=?",
         "DELETE FROM traces WHERE id=?",

@@ -10,7 +10,7 @@ from collector.errors import NotFound
 from collector.filters import Filter, for_traces
 from collector.model import Page, PageRequest, SessionSummary, TraceSummary, Usage
 from collector.store.connection import Connection
-from collector.store.finding import BUDGET_S, FIRST_CHUNK, LAST_CHUNK, Clock, Cursor, Key, Order, cursor_of, holding, limit_of
+from collector.store.finding import BUDGET_S, FIRST_CHUNK, LAST_CHUNK, Clock, Cursor, Key, Order, TextSearch, cursor_of, holding, limit_of
 from collector.store.reading import summaries
 from collector.store.rows import TraceRecord, columns
 from collector.store.strings import Strings
@@ -21,17 +21,19 @@ _ORDER = Order("end_time", "end_ns", descending=True)
 _COLUMNS = "x.session, x.start_ns, x.end_ns, x.trace_count, x.error_count, x.input_tokens, x.output_tokens, x.cost_pico, x.priced"
 
 
-def find_sessions(connection: Connection, strings: Strings, filter: Filter, request: PageRequest) -> Page[SessionSummary]:
+def find_sessions(
+    connection: Connection, strings: Strings, filter: Filter, request: PageRequest, search: TextSearch | None
+) -> Page[SessionSummary]:
     """The most recently active first; with a filter, those that have a matching trace."""
     limit, cursor = limit_of(request), cursor_of(request, _ORDER)
-    where = Where()
+    where = Where(indexed=search is not None)
     condition = where.trace(for_traces(filter))
     exists = f"EXISTS (SELECT 1 FROM traces t WHERE t.session = x.session AND {condition.text})" if filter else "1"
     matching = f"SELECT session FROM sessions x WHERE x.session IN (SELECT value FROM json_each(?)) AND {exists}"
     hits: list[Key] = []
     at: Key | None = (cursor.value, cursor.id) if cursor else None
     size, clock, complete = max(limit + 1, FIRST_CHUNK), Clock(BUDGET_S), True
-    with holding(connection, strings, where):
+    with holding(connection, strings, where, search):
         while True:
             keyset = "WHERE (end_ns, session) < (?, ?)" if at else ""
             select = f"SELECT end_ns, session FROM sessions {keyset} ORDER BY end_ns DESC, session DESC LIMIT {size}"

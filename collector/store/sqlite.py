@@ -16,12 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from collector.errors import InvalidValue, StoreUnavailable, TraceNotFound
-from collector.filters import EVERYTHING, Filter
+from collector.filters import EVERYTHING, Filter, says_text
 from collector.model import (
     Batch,
     Json,
     Page,
     PageRequest,
+    PassageSummary,
     Pruned,
     RetentionPolicy,
     Score,
@@ -35,18 +36,20 @@ from collector.model import (
     ValueCount,
     Written,
 )
-from collector.store import aggregating, finding, pruning, reading, schema, sessions, values
+from collector.store import aggregating, finding, passages, pruning, reading, schema, sessions, values
 from collector.store.catalog import SqliteCatalog
 from collector.store.connection import CHECKPOINT_PAGES, WRITER_CACHE_KIB, Connection, connect, explained, lock_file, prepare_file, sqlite3
 from collector.store.deriving import derive_again
 from collector.store.facets import Facets
 from collector.store.rows import TraceRecord, columns
+from collector.store.search import WAIT_S, Indexer, Searcher, SearchIndex
 from collector.store.strings import Strings
 from collector.store.tallies import Changes
 from collector.store.writer import Writer
 
 READERS_KEPT = 16
 EXPORT_PAGE = 200
+GONE_AT_ONCE = 2_000  # deleted traces that the search index takes out in one commit
 DERIVED_TRACES = 50  # of one transaction when all is derived again
 
 
@@ -60,12 +63,15 @@ class SqliteStore:
         self._closed = False
         self._lock = None
         self.catalog = SqliteCatalog(self._reader, lambda: self.writer)
+        self._index: SearchIndex | None = None
+        self._indexer: Indexer | None = None
         if read_only:
             self._writer = None
             with self._reader() as connection:
                 schema.check(connection, self.path)
         else:
             self._writer = self._open_writer()
+            self._follow(self._writer)
 
     def _open_writer(self) -> Writer:
         prepare_file(self.path)
@@ -84,6 +90,25 @@ class SqliteStore:
         except BaseException:
             self._lock.close()
             raise
+
+    def _follow(self, writer: Writer) -> None:
+        """Start the search index behind the writer."""
+        self._index = SearchIndex(self.path, writer.identity, writer.last_span)
+        self._indexer = Indexer(self._index, self._strings, self._snapshot_reader, lambda: writer.seq, self._gone, self._forget_gone)
+        writer.listeners.append(self._indexer.wake)
+
+    @contextmanager
+    def _snapshot_reader(self) -> Generator[Connection]:
+        with self._reader() as connection, _snapshot(connection):
+            yield connection
+
+    def _gone(self) -> Sequence[int]:
+        with self._reader() as connection:
+            return [row[0] for row in connection.execute(f"SELECT trace FROM gone LIMIT {GONE_AT_ONCE}")]
+
+    def _forget_gone(self, traces: Sequence[int]) -> None:
+        with self.writer.transaction() as connection:
+            connection.executemany("DELETE FROM gone WHERE trace=?", [(trace,) for trace in traces])
 
     @property
     def writer(self) -> Writer:
@@ -112,6 +137,26 @@ class SqliteStore:
                     connection.close()
                 else:
                     self._idle.put(connection)
+
+    @contextmanager
+    def _asking(self, filter: Filter | None) -> Generator[tuple[Connection, Searcher | None]]:
+        """A snapshot for one query, and the search index where the filter looks for text."""
+        with self._reader() as connection:
+            if self._indexer is None or filter is None or not says_text(filter):
+                with _snapshot(connection):
+                    yield connection, None
+                return
+            with self._searching(connection) as (_, searcher):
+                yield connection, searcher
+
+    @contextmanager
+    def _searching(self, connection: Connection) -> Generator[tuple[Connection, Searcher]]:
+        """The index, caught up with what was committed before (for a second; the rest is read from the spans), and a snapshot."""
+        if self._indexer is None or self._index is None:
+            raise StoreUnavailable(f"{self.path} is open for reading only: its search index is not kept")
+        self._indexer.wait_for(connection.execute("SELECT last_span FROM counters").fetchone()[0], WAIT_S)
+        with self._index.reader() as index, _snapshot(connection):
+            yield index, Searcher(index, connection, self._strings)
 
     # ---- Writing ----
 
@@ -148,40 +193,48 @@ class SqliteStore:
     # ---- Lists ----
 
     def find_traces(self, filter: Filter, page: PageRequest) -> Page[TraceSummary]:
-        with self._reader() as connection, _snapshot(connection):
-            return finding.find_traces(connection, self._strings, filter, page)
+        with self._asking(filter) as (connection, search):
+            return finding.find_traces(connection, self._strings, filter, page, search)
 
     def find_spans(self, filter: Filter, page: PageRequest) -> Page[SpanRow]:
-        with self._reader() as connection, _snapshot(connection):
-            return finding.find_spans(connection, self._strings, filter, page)
+        with self._asking(filter) as (connection, search):
+            return finding.find_spans(connection, self._strings, filter, page, search)
 
     def changes(self, cursor: int, limit: int = 100, filter: Filter = EVERYTHING) -> tuple[Sequence[TraceSummary], int]:
-        with self._reader() as connection, _snapshot(connection):
+        with self._asking(filter) as (connection, search):
             if cursor < 0:
                 return (), connection.execute("SELECT seq FROM counters").fetchone()[0]
             select = f"SELECT {columns(TraceRecord)} FROM traces WHERE seq > ? ORDER BY seq LIMIT ?"
             records = [TraceRecord._make(row) for row in connection.execute(select, (cursor, limit))]
             following = records[-1].seq if records else cursor
             if filter and records:
-                wanted = finding.matching(connection, self._strings, filter, [record.id for record in records])
+                wanted = finding.matching(connection, self._strings, filter, [record.id for record in records], search)
                 records = [record for record in records if record.id in wanted]
             return reading.summaries(connection, records, self._strings), following
 
     def sessions(self, filter: Filter, page: PageRequest) -> Page[SessionSummary]:
-        with self._reader() as connection, _snapshot(connection):
-            return sessions.find_sessions(connection, self._strings, filter, page)
+        with self._asking(filter) as (connection, search):
+            return sessions.find_sessions(connection, self._strings, filter, page, search)
 
     def session(self, session_id: str) -> tuple[SessionSummary, Sequence[TraceSummary]]:
         with self._reader() as connection, _snapshot(connection):
             return sessions.read_session(connection, self._strings, session_id)
 
     def aggregate(self, filter: Filter, measures: Sequence[str], by: Sequence[str]) -> Sequence[Mapping[str, Json]]:
-        with self._reader() as connection, _snapshot(connection):
-            return aggregating.aggregate(connection, self._strings, filter, measures, by)
+        with self._asking(filter) as (connection, search):
+            return aggregating.aggregate(connection, self._strings, filter, measures, by, search)
 
     def values(self, field: str, prefix: str = "", filter: Filter | None = None, limit: int = 50) -> Sequence[ValueCount]:
-        with self._reader() as connection, _snapshot(connection):
-            return values.find_values(connection, self._strings, field, prefix, filter, limit)
+        with self._asking(filter) as (connection, search):
+            return values.find_values(connection, self._strings, field, prefix, filter, limit, search)
+
+    def passages(self, text: str | None, source: str | None, page: PageRequest) -> Page[PassageSummary]:
+        with self._reader() as connection, self._searching(connection) as (index, searcher):
+            return passages.find_passages(index, connection, self._strings, searcher, text, source, page)
+
+    def passage(self, passage_hash: str) -> tuple[PassageSummary, str, Sequence[TraceSummary]]:
+        with self._reader() as connection, self._searching(connection) as (index, _):
+            return passages.read_passage(index, connection, self._strings, passage_hash)
 
     def spans(self, filter: Filter) -> Iterator[Trace]:
         request = PageRequest(limit=EXPORT_PAGE, order="start_time")
@@ -197,22 +250,22 @@ class SqliteStore:
     # ---- Upkeep ----
 
     def delete(self, filter: Filter) -> Pruned:
-        before, gone, spans = self._bytes(), 0, 0
+        before, gone, spans = pruning.file_bytes(self.path), 0, 0
         request = PageRequest(limit=EXPORT_PAGE, order="start_time")
         while True:
-            with self._reader() as connection, _snapshot(connection):
-                doomed, request = finding.find_candidates(connection, self._strings, filter, request)
+            with self._asking(filter) as (connection, search):
+                doomed, request = finding.find_candidates(connection, self._strings, filter, request, search)
             removed = pruning.remove_all(self.writer, doomed)
             gone, spans = gone + removed[0], spans + removed[1]
             if request.cursor is None:
                 break
         if gone:
             pruning.give_back(self.writer)
-        return Pruned(gone, spans, max(0, before - self._bytes()))
+        return Pruned(gone, spans, max(0, before - pruning.file_bytes(self.path)))
 
     def prune(self, policy: RetentionPolicy, dry_run: bool = False) -> Pruned:
         pruning.forget_old_announcements(self.writer, time.time_ns())
-        before = self._bytes()
+        before = pruning.file_bytes(self.path)
         with self._reader() as connection:
             used, spans = pruning.used_bytes(connection), connection.execute("SELECT spans FROM counters").fetchone()[0]
             surplus = pruning.surplus(connection, policy)
@@ -225,7 +278,7 @@ class SqliteStore:
             gone, removed = pruning.remove_all(self.writer, doomed.of(pruning.candidates(connection, policy)))
         if gone:
             pruning.give_back(self.writer)
-        return Pruned(gone, removed, max(0, before - self._bytes()))
+        return Pruned(gone, removed, max(0, before - pruning.file_bytes(self.path)))
 
     def renormalise(self) -> int:
         changed, at = 0, 0
@@ -268,12 +321,15 @@ class SqliteStore:
         return Stats(traces, spans, found, scores, self._bytes())
 
     def _bytes(self) -> int:
-        return pruning.file_bytes(self.path)
+        """The database, its write-ahead log and the search index."""
+        return pruning.file_bytes(self.path) + (pruning.file_bytes(self._index.path) if self._index is not None else 0)
 
     def close(self) -> None:
         if self._closed:
             return
         writer = self._writer
+        if self._indexer is not None:
+            self._indexer.close()
         if writer is not None:
             writer.lock.acquire()
         self._closed = True
@@ -285,6 +341,8 @@ class SqliteStore:
         if writer is not None:
             writer.connection.close()  # the last connection's close checkpoints and removes the WAL
             writer.lock.release()
+        if self._index is not None:
+            self._index.close()
         if self._lock is not None:
             self._lock.close()
 

@@ -15,7 +15,7 @@ from collector.model import ValueCount
 from collector.store import matching
 from collector.store.connection import Connection
 from collector.store.facets import FACETS
-from collector.store.finding import find_trace_ids
+from collector.store.finding import TextSearch, find_trace_ids
 from collector.store.reading import find_record_by_number, spans_of_trace
 from collector.store.rows import KINDS_BACK, STATUSES_BACK
 from collector.store.strings import Strings
@@ -33,7 +33,7 @@ _NUMBERED = {"session", *_SPAN_COLUMNS} - {"kind", "status"}
 
 
 def find_values(
-    connection: Connection, strings: Strings, field: str, prefix: str, filter: Filter | None, limit: int
+    connection: Connection, strings: Strings, field: str, prefix: str, filter: Filter | None, limit: int, search: TextSearch | None
 ) -> Sequence[ValueCount]:
     condition = _asked(field)
     name = condition.field
@@ -44,7 +44,7 @@ def find_values(
     elif name == "score" and not condition.key:
         counts = Counter(dict(connection.execute("SELECT name, count(*) FROM scores WHERE counts = 1 GROUP BY name").fetchall()))
     else:
-        counts = _sampled(connection, strings, condition, filter or filters.EVERYTHING)
+        counts = _sampled(connection, strings, condition, filter or filters.EVERYTHING, search)
     lowered = prefix.lower()
     chosen = [(value, count) for value, count in counts.items() if value.lower().startswith(lowered) and len(value) <= LONGEST]
     chosen.sort(key=lambda one: (-one[1], one[0]))
@@ -73,11 +73,11 @@ def _exact(connection: Connection, name: str, prefix: str, limit: int) -> Counte
     return Counter(dict(connection.execute(select, (FACETS[name], pattern, limit)).fetchall()))
 
 
-def _sampled(connection: Connection, strings: Strings, condition: Condition, filter: Filter) -> Counter[str]:
+def _sampled(connection: Connection, strings: Strings, condition: Condition, filter: Filter, search: TextSearch | None) -> Counter[str]:
     """From the newest traces that match; each value counts once per trace."""
     name = condition.field
     columns = _SPAN_COLUMNS.get(name) or _TRACE_COLUMNS.get(name)
-    ids = find_trace_ids(connection, strings, filter, SAMPLED_TRACES if columns or name == "tag" else UNPACKED_TRACES)
+    ids = find_trace_ids(connection, strings, filter, SAMPLED_TRACES if columns or name == "tag" else UNPACKED_TRACES, search)
     if name == "tag":
         select = "SELECT j.value, count(*) FROM traces t, json_each(t.tags) j WHERE t.id IN (SELECT value FROM json_each(?)) GROUP BY 1"
     elif name in _SPAN_COLUMNS:

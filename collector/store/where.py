@@ -215,10 +215,12 @@ OF_SPAN: Mapping[str, Callable[[Condition], Sql]] = {
 
 
 class Where:
-    """Compiles one filter; `asked` are the conditions and texts that `span_holds` answers, by number."""
+    """Compiles one filter; `asked` are the conditions and texts that `span_holds` answers from a span, by number, and `text_holds` from the
+    search index where there is one (`indexed`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, indexed: bool = False) -> None:
         self.asked: list[Condition | Text] = []
+        self._indexed = indexed
 
     @property
     def reads_payloads(self) -> bool:
@@ -231,6 +233,9 @@ class Where:
                 return Sql(TRUE)
             case Condition():
                 return OF_TRACE[node.field](node)
+            case Text() if self._indexed:
+                self.asked.append(node)
+                return Sql("text_holds(?, t.id)", [len(self.asked) - 1])
             case Text():
                 return self._some_span(self._hold(node))
             case Any():
@@ -262,7 +267,7 @@ class Where:
             return Sql(f"NOT ifnull({inner.text}, 0)", inner.parameters)
         parts = [compile(part) for part in node.parts]
         if isinstance(node, And):
-            parts.sort(key=lambda part: "span_holds" in part.text)  # what needs the payload comes last
+            parts.sort(key=lambda part: "_holds(" in part.text)  # what needs the payload comes last
         word = " AND " if isinstance(node, And) else " OR "
         return Sql(f"({word.join(part.text for part in parts)})", [value for part in parts for value in part.parameters])
 

@@ -173,7 +173,13 @@ class Writer:
 
     @property
     def last_span(self) -> int:
+        """The number given to the newest span."""
         return self._last["spans"]
+
+    @property
+    def identity(self) -> str:
+        found: str = self.connection.execute("SELECT identity FROM counters").fetchone()[0]
+        return found
 
     def next_id(self, table: str) -> int:
         self._last[table] += 1
@@ -471,8 +477,8 @@ class _Group:
             body = packs.event_body(log.event)
             digest = hashlib.blake2b(body, digest_size=8).digest()
             self.connection.execute(
-                "INSERT OR IGNORE INTO log_events VALUES (?, ?, ?, ?, ?)",
-                (bytes.fromhex(log.trace_id), id_number(log.span_id), digest, self.now, body),
+                "INSERT OR IGNORE INTO log_events VALUES (?, ?, ?, ?, ?, ?)",
+                (bytes.fromhex(log.trace_id), id_number(log.span_id), digest, self.now, body, self.writer.next_seq()),
             )
         self.writer.has_logs = self.writer.has_logs or bool(self.prepared.logs)
         if not self.writer.has_logs:

@@ -108,8 +108,12 @@ CREATE TABLE running (
 -- Log records that enrich a span, before or after it comes.
 CREATE TABLE log_events (
   trace_id BLOB NOT NULL, span_id INTEGER NOT NULL, digest BLOB NOT NULL, received_ns INTEGER NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY (trace_id, span_id, digest)
+  seq INTEGER NOT NULL, PRIMARY KEY (trace_id, span_id, digest)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX log_events_by_seq ON log_events (seq);
+
+-- Deleted traces that the search index has not heard of yet.
+CREATE TABLE gone (trace INTEGER PRIMARY KEY) STRICT;
 
 -- Which traces have a value (a name, a model, a session, …): short lists in trace order, for filters and facets.
 CREATE TABLE facets (field INTEGER NOT NULL, value INTEGER NOT NULL, trace INTEGER NOT NULL, PRIMARY KEY (field, value, trace))
@@ -151,9 +155,10 @@ CREATE INDEX scores_by_name ON scores (name, value) WHERE counts = 1;
 -- One row: exact counts, the last change number, and the last row numbers given out (never again, also not after a delete).
 CREATE TABLE counters (
   id INTEGER PRIMARY KEY CHECK (id = 1), traces INTEGER NOT NULL, spans INTEGER NOT NULL, scores INTEGER NOT NULL, seq INTEGER NOT NULL,
-  last_trace INTEGER NOT NULL, last_span INTEGER NOT NULL, last_pack INTEGER NOT NULL
+  last_trace INTEGER NOT NULL, last_span INTEGER NOT NULL, last_pack INTEGER NOT NULL,
+  identity TEXT NOT NULL       -- of this file: what lies beside it must name it
 ) STRICT;
-INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0, lower(hex(randomblob(16))));
 
 -- ---- The catalogue ----
 CREATE TABLE versions (

@@ -1,0 +1,472 @@
+"""The search index: words of every text, and passages by their digest, kept up to date behind the writer's back.
+
+Its own file beside the database (`….search`), because inline indexing would double the cost of a span. One thread reads what was committed
+since it last looked and adds it in large commits; whoever searches first waits a moment for it to catch up. Losing the file loses nothing:
+it is made again. A word query reads only the index, newest first; what the index cannot prove (several words, CJK) is read in the spans.
+"""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector import rollup
+from collector.errors import StoreUnreadable
+from collector.model import Span, SpanKind
+from collector.store import schema, words
+from collector.store.connection import Connection, connect, explained, prepare_file, sqlite3
+from collector.store.matching import passage_hash, searchable, source_of
+from collector.store.reading import Payloads, log_events, understand
+from collector.store.rows import KINDS, SpanRecord, columns, id_number
+from collector.store.strings import Strings
+
+VERSION = 1
+BATCH_SPANS = 4_096
+SHARD_DOCUMENTS = 16_384
+"""Traces per shard: about 20 MB. Forty shards at five million spans cost a rare word 2 ms."""
+WAIT_S = 1.0  # how long a reader waits for the index to catch up
+PENDING_SPANS = 2_000  # of the newest spans that a reader reads itself when the index is behind
+BUSY_SHARE = 2.0  # while spans come in, rest this many times as long as was worked
+_TIME_LIMIT = 2**62
+_RETURNING = {KINDS[SpanKind.RETRIEVER], KINDS[SpanKind.RERANKER]}
+
+Key = tuple[int, int]  # document id (the trace's start), trace
+
+
+class SearchIndex:
+    """One per store. Reading methods may be called from any thread; `Indexer` writes."""
+
+    def __init__(self, database: Path, identity: str, last_span: int) -> None:
+        """Open the index of a database by its identity; one of another file, or that knows spans this one has not, is made again."""
+        self.path, self._identity, self._last_span = Path(f"{database}.search"), identity, last_span
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        self._closed = False
+        self.writer = self._opened()
+
+    def _opened(self) -> Connection:
+        """The writing connection; a file that is damaged or of another version is made again."""
+        try:
+            return self._open()
+        except (sqlite3.DatabaseError, StoreUnreadable):
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            return self._open()
+
+    def _open(self) -> Connection:
+        prepare_file(self.path)
+        connection = connect(self.path, cache_kib=32_768)
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes away is indexed again
+        connection.execute("PRAGMA wal_autocheckpoint=4096")
+        if schema.version(connection) != VERSION:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                connection.close()
+                raise StoreUnreadable("another version of the search index")
+            connection.execute("BEGIN")
+            for statement in schema.statements(schema.sql("search")):
+                connection.execute(statement)
+            connection.execute("INSERT INTO progress VALUES (1, 0, 0, ?)", (self._identity,))
+            connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute("COMMIT")
+        last_span, identity = connection.execute("SELECT last_span, identity FROM progress").fetchone()
+        if identity != self._identity or last_span > self._last_span:
+            connection.close()
+            raise StoreUnreadable("the search index of another database")
+        return connection
+
+    @contextmanager
+    def reader(self) -> Generator[Connection]:
+        with explained(self.path):
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                connection = connect(self.path, query_only=True)
+            try:
+                yield connection
+            finally:
+                if self._closed or self._idle.qsize() > 8:
+                    connection.close()
+                else:
+                    self._idle.put(connection)
+
+    def close(self) -> None:
+        self._closed = True
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self.writer.close()
+
+
+# ---- Asking ----
+
+
+class Searcher:
+    """The index for the length of one query, beside the store's connection (whose snapshot says which traces exist)."""
+
+    def __init__(self, index: Connection, store: Connection, strings: Strings) -> None:
+        self._index, self._store, self._strings = index, store, strings
+        self._last: int = index.execute("SELECT last_span FROM progress").fetchone()[0]
+        self._pending: dict[int, list[SpanRecord]] | None = None
+
+    def keys(self, phrase: str, first: int, last: int, at: Key | None, *, descending: bool) -> Iterator[Key]:
+        """Traces that may say the phrase, by their start, each at its first place in the order; never all at once."""
+        match = words.query(phrase)
+        if match is None:
+            return iter(())
+        shards = self._index.execute("SELECT id FROM shards WHERE last >= ? AND first <= ? ORDER BY id", (first, last | 1023)).fetchall()
+        streams = [self._of_shard(shard, match, first, last | 1023, at, descending) for (shard,) in shards]
+        return self._once(heapq.merge(*streams, reverse=descending), match, descending)
+
+    def _of_shard(self, shard: int, match: str, first: int, last: int, at: Key | None, descending: bool) -> Iterator[Key]:
+        """One shard's documents, a page at a time: a merge of forty shards needs one page of each."""
+        size = 64
+        direction = "DESC" if descending else "ASC"
+        select = (
+            f"SELECT w.rowid, d.trace FROM words_{shard} w JOIN documents d ON d.id = w.rowid "
+            f"WHERE words_{shard} MATCH ? AND w.rowid BETWEEN ? AND ? ORDER BY w.rowid {direction} LIMIT ?"
+        )
+        if at is not None:
+            first, last = (first, min(last, at[0])) if descending else (max(first, at[0]), last)
+        while True:
+            rows: list[Key] = self._index.execute(select, (match, first, last, size)).fetchall()
+            yield from (key for key in rows if at is None or (key < at if descending else key > at))
+            if len(rows) < size:
+                return
+            first, last = (first, rows[-1][0] - 1) if descending else (rows[-1][0] + 1, last)
+            size = min(size * 2, 4_096)
+
+    def _once(self, keys: Iterator[Key], match: str, descending: bool) -> Iterator[Key]:
+        """A trace in several documents shows at the first of them that matches, on whichever page that was."""
+        seen: set[int] = set()
+        for document, trace in keys:
+            if trace in seen:
+                continue
+            seen.add(trace)
+            sign = ">" if descending else "<"
+            select = f"SELECT id, shard FROM documents WHERE trace = ? AND id {sign} ?"
+            earlier = self._index.execute(select, (trace, document)).fetchall()
+            if not any(self._matches(match, *other) for other in earlier):
+                yield document, trace
+
+    def _matches(self, match: str, document: int, shard: int) -> bool:
+        select = f"SELECT 1 FROM words_{shard} WHERE words_{shard} MATCH ? AND rowid = ?"
+        return self._index.execute(select, (match, document)).fetchone() is not None
+
+    def trace_says(self, phrase: str, trace: int) -> bool:
+        """Whether some span of a trace has the phrase: by the index alone where that is proof, by the texts otherwise."""
+        match = words.query(phrase)
+        if match is None:
+            return False
+        pending = self.pending().get(trace)
+        if pending and self._span_says(phrase, pending):
+            return True
+        documents = self._index.execute("SELECT id, shard FROM documents WHERE trace = ?", (trace,)).fetchall()
+        if not any(self._matches(match, *document) for document in documents):
+            return False
+        if words.is_plain(phrase):
+            return True
+        select = f"SELECT {columns(SpanRecord)} FROM spans WHERE trace = ? AND id <= ? ORDER BY pack, slot"
+        return self._span_says(phrase, [SpanRecord._make(row) for row in self._store.execute(select, (trace, self._last))])
+
+    def _span_says(self, phrase: str, records: Sequence[SpanRecord]) -> bool:
+        payloads = Payloads(self._store)
+        return any(words.says(phrase, texts_of(self._store, self._strings, payloads, record)) for record in records)
+
+    def pending(self) -> Mapping[int, Sequence[SpanRecord]]:
+        """The newest spans that are not in the index yet, by trace; at most `PENDING_SPANS`."""
+        if self._pending is None:
+            self._pending = {}
+            select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id > ? ORDER BY id DESC LIMIT {PENDING_SPANS}"
+            for row in self._store.execute(select, (self._last,)):
+                record = SpanRecord._make(row)
+                self._pending.setdefault(record.trace, []).append(record)
+        return self._pending
+
+
+def texts_of(connection: Connection, strings: Strings, payloads: Payloads, record: SpanRecord) -> list[str]:
+    """What search looks in, of one span; log records of its trace are added by whoever has them."""
+    return searchable(payloads.body(record), strings.text(connection, record.name) or "")
+
+
+# ---- Keeping it up to date ----
+
+
+@dataclass(slots=True)
+class Document:
+    """What a batch adds for one trace."""
+
+    trace: int
+    start_ns: int
+    words: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A passage (or candidate) in a span's list."""
+
+    span: SpanRecord
+    place: int
+    hash: int | None
+    rank: int | None
+    score: float | None
+    stage: str | None
+    dropped: str | None
+    document_id: str | None
+    source: str | None
+
+
+class Indexer:
+    """The thread that follows the store. `read` opens a snapshot of it; `busy` counts its commits; `forget` takes deleted traces."""
+
+    def __init__(
+        self,
+        index: SearchIndex,
+        strings: Strings,
+        read: Callable[[], AbstractContextManager[Connection]],
+        commits: Callable[[], int],
+        gone: Callable[[], Sequence[int]],
+        forgotten: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._index, self._connection, self._strings, self._read = index, index.writer, strings, read
+        self._commits, self._gone, self._forgotten = commits, gone, forgotten
+        self._wake, self._caught_up = threading.Event(), threading.Condition()
+        self._work = threading.Lock()
+        self._closing = False
+        self._shard = self._open_shard()
+        self.indexed: int = self._connection.execute("SELECT last_span FROM progress").fetchone()[0]
+        self.seconds = 0.0  # CPU of the thread, for the benchmarks
+        self._thread = threading.Thread(target=self._run, name="rightpassage-search", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def wait_for(self, span: int, seconds: float) -> bool:
+        """Wait until a span is indexed; False if it takes longer."""
+        if self.indexed >= span:
+            return True
+        self._wake.set()
+        with self._caught_up:
+            return self._caught_up.wait_for(lambda: self.indexed >= span or self._closing, seconds) and self.indexed >= span
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._closing:
+            commits, began, cpu = self._commits(), time.monotonic(), time.thread_time()
+            try:
+                worked = self._drop_gone() or self._add_batch()
+            except sqlite3.Error:  # disk full, closing: the store says so itself; here it is tried again
+                worked = False
+                if not self._closing:
+                    time.sleep(1)
+            self.seconds += time.thread_time() - cpu
+            if not worked:
+                self._wake.wait()
+                self._wake.clear()
+            elif self._commits() != commits:
+                time.sleep(min(1.0, BUSY_SHARE * (time.monotonic() - began)))
+
+    # ---- A batch ----
+
+    def _add_batch(self) -> bool:
+        with self._read() as store:
+            last_span, last_log = self._connection.execute("SELECT last_span, last_log FROM progress").fetchone()
+            select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id > ? ORDER BY id LIMIT {BATCH_SPANS}"
+            records = [SpanRecord._make(row) for row in store.execute(select, (last_span,))]
+            logs = store.execute("SELECT trace_id, body, seq FROM log_events WHERE seq > ? ORDER BY seq LIMIT 1000", (last_log,)).fetchall()
+            if not records and not logs:
+                return False
+            documents, returned = self._read_spans(store, records)
+            self._read_logs(store, logs, documents)
+        reached = records[-1].id if records else last_span
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._add_documents(documents.values())
+            self._add_passages(returned)
+            logged = logs[-1][2] if logs else last_log
+            self._connection.execute("UPDATE progress SET last_span=?, last_log=?", (reached, logged))
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            self._shard = self._open_shard()
+            raise
+        with self._caught_up:
+            self.indexed = reached
+            self._caught_up.notify_all()
+        return True
+
+    def _read_spans(self, store: Connection, records: Sequence[SpanRecord]) -> tuple[dict[int, Document], list[Returned]]:
+        payloads = Payloads(store)
+        documents: dict[int, Document] = {}
+        returned: list[Returned] = []
+        seen: dict[int, set[str]] = {}
+        for record in records:
+            document = documents.get(record.trace)
+            if document is None:
+                found = store.execute("SELECT start_ns FROM traces WHERE id=?", (record.trace,)).fetchone()
+                if found is None:
+                    continue
+                document = documents[record.trace] = Document(record.trace, found[0], set())
+                seen[record.trace] = set()
+            for text in texts_of(store, self._strings, payloads, record):
+                if text not in seen[record.trace]:  # a trace says its question and its passages again and again
+                    seen[record.trace].add(text)
+                    words.add_words(text, document.words)
+            if record.kind in _RETURNING or record.documents or record.candidates:
+                returned.extend(_returned(record, self._received(store, payloads, record)))
+        return documents, returned
+
+    def _received(self, store: Connection, payloads: Payloads, record: SpanRecord) -> Span:
+        trace_id = store.execute("SELECT trace_id FROM traces WHERE id=?", (record.trace,)).fetchone()[0]
+        events = log_events(store, trace_id).get(record.span_id, ())
+        return understand(payloads.received(record, trace_id.hex(), self._strings.text(store, record.name) or "", events))
+
+    def _read_logs(self, store: Connection, logs: Sequence[tuple[bytes, bytes, int]], documents: dict[int, Document]) -> None:
+        """Log records are told by their body; those whose trace has not come are read with its spans."""
+        for trace_id, body, _ in logs:
+            found = store.execute("SELECT id, start_ns FROM traces WHERE trace_id=?", (trace_id,)).fetchone()
+            if found is not None:
+                document = documents.setdefault(found[0], Document(found[0], found[1], set()))
+                words.add_words(body.decode("utf-8", "replace").replace("\\n", " "), document.words)
+
+    # ---- Words ----
+
+    def _open_shard(self) -> tuple[int, int]:
+        """The number of the shard that takes documents, and how many it has."""
+        found = self._connection.execute("SELECT id, documents FROM shards ORDER BY id DESC LIMIT 1").fetchone()
+        return found or (0, SHARD_DOCUMENTS)
+
+    def _add_documents(self, documents: Iterable[Document]) -> None:
+        number, filled = self._shard
+        # ascending ids: the index writes one segment for them all
+        for document in sorted(documents, key=lambda one: one.start_ns):
+            if filled >= SHARD_DOCUMENTS:
+                number, filled = number + 1, 0
+                self._connection.execute(
+                    f"CREATE VIRTUAL TABLE words_{number} USING fts5"
+                    "(words, content='', detail=none, columnsize=0, tokenize='unicode61 remove_diacritics 0')"
+                )
+                self._connection.execute("INSERT INTO shards VALUES (?, 0, ?, ?)", (number, _TIME_LIMIT, -_TIME_LIMIT))
+            key = self._free_id(document.start_ns)
+            self._connection.execute("INSERT INTO documents VALUES (?, ?, ?)", (key, document.trace, number))
+            self._connection.execute(f"INSERT INTO words_{number} (rowid, words) VALUES (?, ?)", (key, words.indexed(document.words)))
+            self._connection.execute(
+                "UPDATE shards SET documents=documents+1, first=min(first, ?), last=max(last, ?) WHERE id=?", (key, key, number)
+            )
+            filled += 1
+        self._shard = number, filled
+
+    def _free_id(self, start_ns: int) -> int:
+        """The start with its last ten bits (a microsecond) counting up."""
+        low = min(max(start_ns, 0), _TIME_LIMIT - 1024) >> 10 << 10
+        used = self._connection.execute("SELECT max(id) FROM documents WHERE id BETWEEN ? AND ?", (low, low + 1023)).fetchone()[0]
+        if used is None:
+            return low
+        return used + 1 if used < low + 1023 else self._free_id(low + 1024)
+
+    # ---- Passages ----
+
+    def _add_passages(self, returned: Sequence[Returned]) -> None:
+        connection = self._connection
+        numbers = self._passage_numbers(returned)
+        counts: Counter[int] = Counter()
+        traces: set[tuple[int, int]] = set()
+        newest: dict[int, int] = {}
+        rows: list[tuple[object, ...]] = []
+        for one in returned:
+            number = numbers.get(one.hash) if one.hash is not None else None
+            rows.append((one.span.id, one.place, one.span.trace, number, one.rank, one.score, one.stage, one.dropped))
+            if number is not None and one.place >= 0:
+                counts[number] += 1
+                traces.add((number, one.span.trace))
+                newest[number] = max(newest.get(number, 0), one.span.start_ns)
+        seen_before = "SELECT 1 FROM candidates WHERE passage=? AND trace=? AND place >= 0"
+        new_traces = Counter(passage for passage, trace in traces if connection.execute(seen_before, (passage, trace)).fetchone() is None)
+        connection.executemany("INSERT OR REPLACE INTO candidates VALUES (?,?,?,?,?,?,?,?)", rows)
+        connection.executemany(
+            "UPDATE passages SET retrieved=retrieved+?, traces=traces+?, last_seen_ns=max(last_seen_ns, ?) WHERE id=?",
+            [(count, new_traces[number], newest[number], number) for number, count in counts.items()],
+        )
+
+    def _passage_numbers(self, returned: Sequence[Returned]) -> Mapping[int, int]:
+        """The number of each passage, given out now for new ones; in order of their digests, so that the index is walked once."""
+        numbers: dict[int, int] = {}
+        firsts = {one.hash: one for one in reversed(returned) if one.hash is not None}
+        for digest in sorted(firsts):
+            found = self._connection.execute("SELECT id FROM passages WHERE hash=?", (digest,)).fetchone()
+            if found is None:
+                one = firsts[digest]
+                found = self._connection.execute(
+                    "INSERT INTO passages (hash, span, place, document_id, source, retrieved, traces, last_seen_ns) "
+                    "VALUES (?,?,?,?,?,0,0,?) RETURNING id",
+                    (digest, one.span.id, one.place, one.document_id, one.source, one.span.start_ns),
+                ).fetchone()
+            numbers[digest] = found[0]
+        return numbers
+
+    # ---- Deleted traces ----
+
+    def _drop_gone(self) -> bool:
+        """Traces that were deleted leave the index; a shard without documents is dropped, and the disk given back."""
+        gone = self._gone()
+        if not gone:
+            return False
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for trace in gone:
+                self._drop_passages(trace)
+                for (shard,) in connection.execute("SELECT shard FROM documents WHERE trace=?", (trace,)).fetchall():
+                    connection.execute("UPDATE shards SET documents=documents-1 WHERE id=?", (shard,))
+                connection.execute("DELETE FROM documents WHERE trace=?", (trace,))
+            for (shard,) in connection.execute("SELECT id FROM shards WHERE documents <= 0").fetchall():
+                connection.execute(f"DROP TABLE words_{shard}")
+                connection.execute("DELETE FROM shards WHERE id=?", (shard,))
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._shard = self._open_shard()
+        connection.execute("PRAGMA incremental_vacuum(4096)").fetchall()
+        self._forgotten(gone)
+        return True
+
+    def _drop_passages(self, trace: int) -> None:
+        """A passage that another trace returned goes on, told from there."""
+        connection = self._connection
+        select = "SELECT passage, count(*) FROM candidates WHERE trace=? AND passage IS NOT NULL AND place >= 0 GROUP BY passage"
+        counts = connection.execute(select, (trace,)).fetchall()
+        connection.execute("DELETE FROM candidates WHERE trace=?", (trace,))
+        for passage, count in counts:
+            connection.execute("UPDATE passages SET retrieved=retrieved-?, traces=traces-1 WHERE id=?", (count, passage))
+            other = connection.execute("SELECT span, place FROM candidates WHERE passage=? AND place >= 0 LIMIT 1", (passage,)).fetchone()
+            if other is None:
+                connection.execute("DELETE FROM passages WHERE id=?", (passage,))
+            else:
+                connection.execute("UPDATE passages SET span=?, place=? WHERE id=?", (*other, passage))
+
+
+def _returned(record: SpanRecord, span: Span) -> Iterator[Returned]:
+    n = rollup.understood(span)
+    for place, document in enumerate(n.documents):
+        digest = id_number(passage_hash(document.content)) if document.content else None
+        rank = document.rank if document.rank is not None else place + 1
+        source = source_of(document.metadata)
+        yield Returned(record, place, digest, rank, document.score, n.stage, None, document.id, source)
+    for place, candidate in enumerate(n.candidates):
+        digest = id_number(passage_hash(candidate.content)) if candidate.content else None
+        stage = candidate.stage or n.stage
+        source = source_of(candidate.metadata)
+        yield Returned(record, -1 - place, digest, candidate.rank, candidate.score, stage, candidate.dropped, candidate.id, source)
