@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any, TypeVar, cast, overload
 
@@ -45,6 +45,7 @@ class Step:
     ignore: Iterable[str] = ()
     reduce: Reduce | None = None
     attributes: Mapping[str, Any] | None = None
+    _opened: list[Span] = field(default_factory=list["Span"])
 
     def __call__(self, function: F) -> F:
         """The function, traced; its signature and type stay what they are."""
@@ -55,12 +56,16 @@ class Step:
     def __enter__(self) -> Span:
         span = self.open(self.name or self.kind.lower())
         span.opener = self
+        self._opened.append(span)
         return span.__enter__()
 
     def __exit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:
-        span = get_current().get(SPAN_KEY)  # a Step keeps no span, so that one may be open many times at once
-        if isinstance(span, Span) and span.opener is self:
-            span.__exit__(exc_type, exc_val, exc_tb)
+        span: Any = get_current().get(SPAN_KEY)
+        if getattr(span, "opener", None) is self:  # one step may be open many times at once
+            self._opened.remove(span)
+        else:
+            span = self._opened.pop()
+        span.__exit__(exc_type, exc_val, exc_tb)
 
     def open(self, name: str) -> Span:
         """A started span that is not current yet; a silent one when tracing is off."""

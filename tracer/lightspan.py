@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, get_current
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -55,6 +55,7 @@ class Span(Fields, trace.Span):
         "otel_kind",
         "parent_id",
         "parent_remote",
+        "previous",
         "recorder",
         "recording",
         "sampled",
@@ -62,7 +63,6 @@ class Span(Fields, trace.Span):
         "start_time",
         "status_code",
         "status_message",
-        "token",
         "trace_id",
         "trace_state",
         "value_limit",
@@ -96,7 +96,7 @@ class Span(Fields, trace.Span):
         self.value_limit = recorder.value_limit
         self.captures_input = recorder.captures
         self.captures_output = recorder.captures
-        self.token: Any = None
+        self.previous: Context | None = None
         self.opener: object = None
         self.end_time = 0
         self.start_time = time.time_ns()
@@ -126,13 +126,15 @@ class Span(Fields, trace.Span):
 
     def __enter__(self) -> Self:
         if self.span_id:
-            self.token = attach(self.context)
+            self.previous = get_current()
+            attach(self.context)
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:
-        if self.token is not None:
-            detach(self.token)
-            self.token = None
+        # Set back rather than reset by token: a generator may be left in another context than it was entered in.
+        if self.previous is not None and get_current() is self.context:
+            attach(self.previous)
+        self.previous = None
         if exc_val is not None:
             self.close(exc_val)
         else:

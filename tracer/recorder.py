@@ -277,7 +277,7 @@ class _Silent(Span):
         self.name = ""
         self.trace_id = self.span_id = self.parent_id = 0
         self.parent_remote = self.sampled = self.recording = self.captures_input = self.captures_output = False
-        self.trace_state = self.token = None
+        self.trace_state = self.previous = None
         self.attributes_ = {}
         self.events_, self.links_ = [], ()
         self.status_code, self.status_message = 0, None

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from types import TracebackType
 from typing import Any, Self
 
-from opentelemetry.context import attach, detach, get_current
+from opentelemetry.context import Context, attach, get_current
 
 from tracer import conventions as names
 from tracer.capture import capture, to_json
@@ -27,7 +27,7 @@ Reduce = Callable[[list[Any]], object]
 class Accumulator:
     """The span of a stream and what came out of it so far."""
 
-    __slots__ = ("_counts", "_ended", "_items", "_reduce", "_room", "_start", "_started", "span")
+    __slots__ = ("_context", "_counts", "_ended", "_items", "_reduce", "_room", "_start", "_started", "span")
 
     def __init__(self, start: Callable[[], Span], reduce: Reduce | None, counts: Callable[[Any], bool] | None) -> None:
         self._start = start
@@ -37,6 +37,7 @@ class Accumulator:
         self._started = False
         self._room = 0
         self._ended = False
+        self._context: Context | None = None
         self.span: Span | None = None
 
     def begin(self) -> Span | None:
@@ -46,6 +47,21 @@ class Accumulator:
                 self.span = self._start()
                 self._room = self.span.value_limit
         return self.span
+
+    def enter(self) -> Context | None:
+        """Makes the stream's own context current: its span, or a span it has open itself. Returns what was current before."""
+        span = self.span
+        if span is None or not span.span_id:
+            return None
+        before = get_current()
+        attach(self._context or span.context)
+        return before
+
+    def leave(self, before: Context | None) -> None:
+        """Gives the consumer its context back, whichever it steps from, and keeps the stream's for the next step."""
+        if before is not None:
+            self._context = get_current()
+            attach(before)
 
     @quiet
     def add(self, item: Any) -> None:
@@ -123,22 +139,20 @@ class Stream(Generator[Any, Any, Any]):
     def close(self) -> None:
         """Closes the source; a stream that was left half-way is marked so."""
         close = getattr(self._source, "close", None)
-        span = self._seen.span
         if close is not None:
-            token = attach(span.context) if span is not None and span.span_id else None
+            before = self._seen.enter()
             try:
                 close()
             except BaseException as error:
                 self._seen.end(error)
                 raise
             finally:
-                if token is not None:
-                    detach(token)
+                self._seen.leave(before)
         self._seen.end(GeneratorExit())
 
     def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
-        span = self._seen.begin()
-        token = attach(span.context) if span is not None and span.span_id else None
+        self._seen.begin()
+        before = self._seen.enter()
         try:
             item = advance(*args)
         except StopIteration:
@@ -148,8 +162,7 @@ class Stream(Generator[Any, Any, Any]):
             self._seen.end(error)
             raise
         finally:
-            if token is not None:
-                detach(token)
+            self._seen.leave(before)
         self._seen.add(item)
         return item
 
@@ -220,13 +233,11 @@ class AsyncStream(AsyncGenerator[Any, Any]):
         return item
 
     async def _inside(self, action: Callable[..., Any], *args: Any) -> Any:
-        span = self._seen.span
-        token = attach(span.context) if span is not None and span.span_id else None
+        before = self._seen.enter()
         try:
             return await action(*args)
         finally:
-            if token is not None and span is not None and get_current() is span.context:
-                detach(token)
+            self._seen.leave(before)
 
     def __del__(self) -> None:
         with safely:
