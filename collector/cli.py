@@ -411,7 +411,7 @@ def export(
 
     with _asked(context, collector, db, token) as client:
         if format is ExportFormat.html:
-            export_html(client, filter, output, token)
+            export_html(client, filter, output)
         else:
             export_to(client, filter, format.value, output, _console(stderr=True))
 

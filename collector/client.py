@@ -76,7 +76,7 @@ class CollectorClient:
     def __init__(
         self, url: str = DEFAULT_URL, token: str | None = None, *, timeout_s: float = 30, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url, self.token = url.rstrip("/"), token
         headers = {b"authorization": f"Bearer {token}".encode()} if token else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False)
 

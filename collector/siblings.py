@@ -97,15 +97,16 @@ def _with_free_ports(family: Family, console: Console) -> Family:
 
 
 def _free(address: Address, option: str, console: Console) -> Address:
+    """The address, or one with a free port where its own is taken (said) or was left open by 0."""
     try:
-        address.bind(option).close()
+        with address.bind(option) as listener:
+            return Address(address.host, listener.getsockname()[1])
     except InvalidValue:
         with Address(address.host, 0).bind(option) as listener:
             free = Address(address.host, listener.getsockname()[1])
-        shown = free.port if option in ("--port", "--bot-port") else free.netloc
-        console.print(f"port {address.port} is taken; using {free.port} (choose with {option} {shown})", style="yellow")
-        return free
-    return address
+    shown = free.port if option in ("--port", "--bot-port") else free.netloc
+    console.print(f"port {address.port} is taken; using {free.port} (choose with {option} {shown})", style="yellow")
+    return free
 
 
 # ---- Starting ----
@@ -120,8 +121,8 @@ def _start(children: Children, family: Family) -> dict[str, str]:
     urls = {"collector": said, "grpc": collector.ready_line.partition("grpc://")[2]}
     bot = None
     if family.bot_port is not None:
-        docs = ("--docs", str(family.docs)) if family.docs else ()
-        options = ["--port", str(family.bot_port), "--collector", urls["collector"], *docs]
+        viewer = f"http://127.0.0.1:{family.viewer_port}"
+        options = ["--port", str(family.bot_port), "--collector", urls["collector"], "--viewer", viewer, *_bot_files(family)]
         bot = children.start("bot", ["demo_rag_bot", "serve", *options], token)
         urls["bot"] = f"http://127.0.0.1:{family.bot_port}"
     options = ["--collector", urls["collector"], "--port", str(family.viewer_port), *(("--bot", urls["bot"]) if bot else ())]
@@ -129,6 +130,13 @@ def _start(children: Children, family: Family) -> dict[str, str]:
     if bot:
         urls["bot"] = bot.ready(patience_s=180)
     return urls
+
+
+def _bot_files(family: Family) -> list[str]:
+    """The bot's documentation, and its conversations in a file of the demo's own beside the demo's database."""
+    database = Path(family.collector.db.removeprefix("sqlite:///"))
+    threads = database.with_name(f"{database.stem}-threads.db")
+    return ["--threads", str(threads), *(("--docs", str(family.docs)) if family.docs else ())]
 
 
 def _secret(token: str | None) -> dict[str, str]:
@@ -143,8 +151,7 @@ def _seed(family: Family, urls: dict[str, str], console: Console) -> None:
         elif client.stats().traces:
             console.print("the history of the last demo is still there (--fresh begins anew)", style="bright_black")
             return
-    docs = ["--docs", str(family.docs)] if family.docs else []
-    command = [sys.executable, "-m", "demo_rag_bot", "seed", "--collector", urls["collector"], *docs]
+    command = [sys.executable, "-m", "demo_rag_bot", "seed", "--collector", urls["collector"], *_bot_files(family)]
     if code := subprocess.call(command, env={**os.environ, **_secret(family.collector.token)}):
         raise ChildFailed(f"the seeding of the history failed (exit status {code})")
 

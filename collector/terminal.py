@@ -32,7 +32,7 @@ KIND_STYLES: Mapping[SpanKind, tuple[str, str]] = {  # a letter-wide sign and it
 STATUS_STYLES: Mapping[StatusCode, tuple[str, str]] = {
     StatusCode.OK: ("ok", "green"),
     StatusCode.ERROR: ("error", "red"),
-    StatusCode.UNSET: ("–", "bright_black"),
+    StatusCode.UNSET: ("unset", "bright_black"),
 }
 MOST_PASSAGES = 5  # per retriever, unless everything is asked for
 

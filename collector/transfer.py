@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PIECE_BYTES = 4 * 2**20  # one request: large enough to be quick, small enough for a progress bar to move
+HTML_TRACES = 50  # on one page
 JSON, LINES, PROTOBUF = "application/json", "application/x-ndjson", "application/x-protobuf"
 
 
@@ -39,13 +40,17 @@ def export_to(client: CollectorClient, filter: str, format: str, output: str, co
             progress.update(task, advance=len(part))
 
 
-def export_html(client: CollectorClient, filter: str, output: str, token: str | None) -> None:
+def export_html(client: CollectorClient, filter: str, output: str) -> None:
     """One self-contained page, drawn by the viewer's own trace component."""
-    ids = [summary.trace_id for summary in client.each_trace(filter)]
-    if not ids:
+    page = client.traces(filter, limit=HTML_TRACES)
+    if not page.items:
         raise InvalidValue("no trace matches: nothing to export")
-    command = [sys.executable, "-m", "viewer", "html", "--collector", client.url, *ids]
-    environment = {**os.environ, **({"RIGHTPASSAGE_TOKEN": token} if token else {})}
+    if page.next_cursor:
+        raise InvalidValue(
+            f"more than {HTML_TRACES} traces match: a page of so many cannot be read; narrow the filter, or export otlp-jsonl"
+        )
+    command = [sys.executable, "-m", "viewer", "html", "--collector", client.url, *(summary.trace_id for summary in page.items)]
+    environment = {**os.environ, **({"RIGHTPASSAGE_TOKEN": client.token} if client.token else {})}
     with _target(output) as out:
         if subprocess.run(command, env=environment, stdout=out, check=False).returncode:
             raise InvalidValue("the viewer could not draw the page")
