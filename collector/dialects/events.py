@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from collector.dialects.values import number, opened, text
+from collector.dialects.values import number, opened, sequence, text
 from collector.model import AnnotatorKind, Event, Score
 
 if TYPE_CHECKING:
@@ -64,6 +64,20 @@ def read_events(reading: Reading) -> None:
         reading.claim("output_messages", "events gen_ai.choice", answered)
 
 
+def claim_event_list(reading: Reading, key: str) -> None:
+    """Events of the second generation in an attribute, as a JSON list (Logfire 3, Pydantic AI 1): what comes last is the answer."""
+    events = [event for event in sequence(reading.attributes.get(key)) or () if isinstance(event, dict) and "event.name" in event]
+    said = len(events)
+    while said and events[said - 1]["event.name"] in ("gen_ai.choice", "gen_ai.assistant.message"):
+        said -= 1
+    asked = [_message_of(event, INPUT_EVENTS.get(event["event.name"], "user")) for event in events[:said]]
+    answered = [_answer_of(event) for event in events[said:]]
+    if asked:
+        reading.claim("input_messages", key, asked)
+    if answered:
+        reading.claim("output_messages", key, answered)
+
+
 def _body(event: Event) -> Mapping[str, Any]:
     """An event's body: JSON in one attribute (Azure), a log record's body, or the attributes themselves."""
     for key in ("gen_ai.event.content", "body", "event_body"):
@@ -76,7 +90,10 @@ def _body(event: Event) -> Mapping[str, Any]:
 
 
 def _message(event: Event, role: str) -> dict[str, Any]:
-    body = _body(event)
+    return _message_of(_body(event), role)
+
+
+def _message_of(body: Mapping[str, Any], role: str) -> dict[str, Any]:
     content = opened(body.get("content"))
     message = {"role": role, **{key: opened(value) for key, value in body.items() if key != "content"}, "content": content}
     if role == "tool" and "tool_call_id" not in message and isinstance(identity := body.get("id"), str):
@@ -86,7 +103,10 @@ def _message(event: Event, role: str) -> dict[str, Any]:
 
 
 def _choice(event: Event) -> dict[str, Any]:
-    body = _body(event)
+    return _answer_of(_body(event))
+
+
+def _answer_of(body: Mapping[str, Any]) -> dict[str, Any]:
     message = opened(body.get("message"))
     if isinstance(message, dict):
         return {"role": "assistant", **message}

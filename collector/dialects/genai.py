@@ -71,7 +71,7 @@ def _kind(reading: Reading) -> SpanKind | None:
         kind = KINDS.get(operation.lower())
         vague = operation.lower() in VAGUE or kind is None
         return None if vague and "traceloop.span.kind" in attributes else kind
-    if "traceloop.span.kind" in attributes or "llm.request.type" in attributes:
+    if "traceloop.span.kind" in attributes or "llm.request.type" in attributes or "logfire.msg" in attributes:
         return None
     if "gen_ai.tool.name" in attributes:
         return SpanKind.TOOL

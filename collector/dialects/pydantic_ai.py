@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from collector.dialects.events import claim_event_list
 from collector.dialects.table import Dialect
 from collector.dialects.values import as_list, mapping, sequence, unquoted_payload
 from collector.model import SpanKind
@@ -38,6 +39,8 @@ def _refine(reading: Reading) -> None:
         if messages and reading.kind is SpanKind.AGENT:
             _split_conversation(reading, key, list(messages))
             break
+    if "events" in attributes:
+        claim_event_list(reading, "events")
     parameters = mapping(attributes.get("model_request_parameters")) or {}
     instructions = [part for part in as_list(parameters.get("instruction_parts")) if isinstance(part, dict) and part.get("content")]
     if instructions:
@@ -70,7 +73,6 @@ DIALECT = Dialect(
         "tool_arguments": "arguments",
         "tool_response": ("result", unquoted_payload),
         "model_name": "request_model",
-        "events": "input_messages",
     },
     kind=_kind,
     refine=_refine,
