@@ -80,7 +80,8 @@ class Builder:
             span["parentSpanId"] = parent
         happened = [{"name": n, "timeUnixNano": str(self.start_ns + round(t * MS)), "attributes": key_values(a)} for n, t, a in events]
         if error:
-            stack = f'Traceback (most recent call last):\n  File "app/answer.py", line 41, in {name}\n    return client.chat(messages)\n{error[0]}: {error[1]}'
+            where = f'File "app/answer.py", line 41, in {name}\n    return client.chat(messages)'
+            stack = f"Traceback (most recent call last):\n  {where}\n{error[0]}: {error[1]}"
             happened.append(
                 {
                     "name": "exception",
@@ -111,34 +112,56 @@ PASSAGES: tuple[tuple[str, str, str, float, float], ...] = (
     (
         "deploy/rollback.md",
         "Rolling back a release",
-        "To roll back a release, run `deployctl rollback --service <name> --to <revision>`. The command shifts traffic back in steps of 25 % "
-        "and waits for the health gate after each step. A rollback never runs database migrations in reverse; see the migration policy "
-        "before rolling back across a schema change.",
+        (
+            "To roll back a release, run `deployctl rollback --service <name> --to <revision>`. The command "
+            "shifts traffic back in steps of "
+            "25 % and waits for the health gate after each step. A rollback never runs database migrations in "
+            "reverse; see the migration policy "
+            "before rolling back across a schema change."
+        ),
         0.9412,
         0.9703,
     ),
     (
         "deploy/canary.md",
         "Canary releases",
-        "A canary takes 5 % of the traffic for ten minutes. If a canary fails its health gate for two consecutive windows, the controller "
-        "aborts the release and restores the previous revision automatically. You can force this with `deployctl abort`.",
+        (
+            "A canary takes 5 % of the traffic for ten minutes. If a canary fails its health gate for two "
+            "consecutive windows, the controller "
+            "aborts the release and restores the previous revision automatically. You can force this with `deployctl abort`."
+        ),
         0.8521,
         0.7812,
     ),
     (
         "deploy/freeze.md",
         "Release freeze calendar",
-        "During a freeze the deploy button is locked. Rollbacks during a freeze need approval from the on-call incident commander. Post the "
-        "request in #release-approvals with the incident number.",
+        (
+            "During a freeze the deploy button is locked. Rollbacks during a freeze need approval from the "
+            "on-call incident commander. Post "
+            "the request in #release-approvals with the incident number."
+        ),
         0.7533,
         0.5931,
     ),
-    ("deploy/migrations.md", "Migration policy", "Migrations are forward only. Write every migration so that the previous revision still works with the new schema.", 0.8876, 0.4012),
-    ("ci/timeouts.md", "CI timeouts", "A job that runs longer than 45 minutes is stopped. Ask for a larger runner before you raise the limit.", 0.6981, 0.2107),
+    (
+        "deploy/migrations.md",
+        "Migration policy",
+        "Migrations are forward only. Write every migration so that the previous revision still works with the new schema.",
+        0.8876,
+        0.4012,
+    ),
+    (
+        "ci/timeouts.md",
+        "CI timeouts",
+        "A job that runs longer than 45 minutes is stopped. Ask for a larger runner before you raise the limit.",
+        0.6981,
+        0.2107,
+    ),
     ("oncall/escalation.md", "Escalation policy", "Page the secondary after fifteen minutes without an answer.", 0.6712, 0.0231),
     ("db/failover.md", "Postgres failover", "The replica is promoted by hand. Freeze writes first.", 0.6644, 0.0187),
     ("k8s/helm.md", "Helm values reference", "`replicaCount` defaults to 3. `strategy.maxSurge` defaults to 25 %.", 0.6520, 0.0150),
-)  # fmt: skip
+)
 QUESTION = "How do I roll back the checkout service, and does it also revert the DB migration?"
 REWRITTEN = "roll back checkout service; are database migrations reverted?"
 ANSWER = (
@@ -194,7 +217,10 @@ def message(role: str, text: str) -> dict[str, Any]:
     return {"role": role, "parts": [{"type": "text", "content": text}]}
 
 
-SYSTEM = "You are the docs assistant for the platform team. Answer only from the passages. Cite every claim as [n]. If the passages do not answer the question, say so and name the nearest document."
+SYSTEM = (
+    "You are the docs assistant for the platform team. Answer only from the passages. Cite every claim as [n]. "
+    "If the passages do not answer the question, say so and name the nearest document."
+)
 TEMPLATE = "{{system}}\n\nPassages:\n{{passages}}\n\nQuestion: {{question}}"
 
 
@@ -207,52 +233,108 @@ def pipeline(build: Builder, parent: str | None, at: float, *, slow: float = 1.0
     chain = build.span("rag.pipeline", "CHAIN", at, 3080 * slow, parent, {"input.value": QUESTION, "output.value": ANSWER})
     build.span("guardrail.pii_scan", "GUARDRAIL", at + 2, 16, chain, {"input.value": QUESTION, "output.value": "clean"})
     build.span(
-        "query.rewrite", "LLM", at + 20, 384 * slow, chain,
+        "query.rewrite",
+        "LLM",
+        at + 20,
+        384 * slow,
+        chain,
         {
-            "rightpassage.stage": "rewrite", "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.provider.name": "openai",
-            "gen_ai.usage.input_tokens": 290, "gen_ai.usage.output_tokens": 22,
+            "rightpassage.stage": "rewrite",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.usage.input_tokens": 290,
+            "gen_ai.usage.output_tokens": 22,
             "gen_ai.input.messages": [message("system", "Rewrite the question as a search query."), message("user", QUESTION)],
-            "gen_ai.output.messages": [message("assistant", REWRITTEN)], "output.value": REWRITTEN,
+            "gen_ai.output.messages": [message("assistant", REWRITTEN)],
+            "output.value": REWRITTEN,
         },
-    )  # fmt: skip
+    )
     retrieve = build.span(
-        "retrieve.hybrid", "RETRIEVER", at + 410 * slow, 141 * slow, chain,
+        "retrieve.hybrid",
+        "RETRIEVER",
+        at + 410 * slow,
+        141 * slow,
+        chain,
         {
-            "rightpassage.stage": "recall", "gen_ai.retrieval.query.text": REWRITTEN, "gen_ai.retrieval.documents": recalled, "gen_ai.retrieval.top_k": 8,
-            "rightpassage.candidates": candidates(9, 32), "rightpassage.index.name": "platform-docs", "rightpassage.index.version": "61",
-            "rightpassage.index.passage_count": 4212, "rightpassage.index.embedding_model": "text-embedding-3-small", "rightpassage.index.chunking": "headings, 800 characters",
+            "rightpassage.stage": "recall",
+            "gen_ai.retrieval.query.text": REWRITTEN,
+            "gen_ai.retrieval.documents": recalled,
+            "gen_ai.retrieval.top_k": 8,
+            "rightpassage.candidates": candidates(9, 32),
+            "rightpassage.index.name": "platform-docs",
+            "rightpassage.index.version": "61",
+            "rightpassage.index.passage_count": 4212,
+            "rightpassage.index.embedding_model": "text-embedding-3-small",
+            "rightpassage.index.chunking": "headings, 800 characters",
         },
-    )  # fmt: skip
+    )
     build.span(
-        "embed.query", "EMBEDDING", at + 412 * slow, 59 * slow, retrieve,
-        {"gen_ai.request.model": "text-embedding-3-small", "gen_ai.usage.input_tokens": 18, "rightpassage.embedding.texts": [REWRITTEN], "gen_ai.embeddings.dimension.count": 1536},
-    )  # fmt: skip
+        "embed.query",
+        "EMBEDDING",
+        at + 412 * slow,
+        59 * slow,
+        retrieve,
+        {
+            "gen_ai.request.model": "text-embedding-3-small",
+            "gen_ai.usage.input_tokens": 18,
+            "rightpassage.embedding.texts": [REWRITTEN],
+            "gen_ai.embeddings.dimension.count": 1536,
+        },
+    )
     build.span("faiss.search", "CHAIN", at + 474 * slow, 72 * slow, retrieve, {"db.operation.name": "search", "k": 40})
     build.span(
-        "rerank.cross_encoder", "RERANKER", at + 560 * slow, 150 * slow, chain,
+        "rerank.cross_encoder",
+        "RERANKER",
+        at + 560 * slow,
+        150 * slow,
+        chain,
         {
-            "rightpassage.stage": "rerank", "reranker.query": REWRITTEN, "reranker.model_name": "bge-reranker-v2",
-            "rightpassage.input_documents": recalled, "gen_ai.retrieval.documents": reranked, "rightpassage.candidates": cut,
+            "rightpassage.stage": "rerank",
+            "reranker.query": REWRITTEN,
+            "reranker.model_name": "bge-reranker-v2",
+            "rightpassage.input_documents": recalled,
+            "gen_ai.retrieval.documents": reranked,
+            "rightpassage.candidates": cut,
         },
-    )  # fmt: skip
+    )
     passages = "\n\n".join(f"[{n + 1}] {each['content']}" for n, each in enumerate(reranked))
     user = f"Passages:\n{passages}\n\nQuestion: {QUESTION}"
     build.span(
-        "prompt.build", "PROMPT", at + 714 * slow, 2.1, chain,
+        "prompt.build",
+        "PROMPT",
+        at + 714 * slow,
+        2.1,
+        chain,
         {
-            "rightpassage.stage": "assemble", "llm.prompt_template.template": TEMPLATE, "gen_ai.prompt.name": "answer-with-citations", "llm.prompt_template.version": "9f3c61a2",
+            "rightpassage.stage": "assemble",
+            "llm.prompt_template.template": TEMPLATE,
+            "gen_ai.prompt.name": "answer-with-citations",
+            "llm.prompt_template.version": "9f3c61a2",
             "llm.prompt_template.variables": {"system": SYSTEM, "passages": passages, "question": QUESTION},
             "rightpassage.prompt.placement": [
-                {"id": each["id"], "position": n + 1, "message": 1, "start": user.find(each["content"]), "end": user.find(each["content"]) + len(each["content"]), "tokens": len(each["content"]) // 4, "cut": False}
+                {
+                    "id": each["id"],
+                    "position": n + 1,
+                    "message": 1,
+                    "start": user.find(each["content"]),
+                    "end": user.find(each["content"]) + len(each["content"]),
+                    "tokens": len(each["content"]) // 4,
+                    "cut": False,
+                }
                 for n, each in enumerate(reranked)
             ],
             "output.value": user,
         },
-    )  # fmt: skip
+    )
     model = {
-        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.provider.name": "openai", "gen_ai.request.temperature": 0.1, "gen_ai.request.max_tokens": 600,
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.temperature": 0.1,
+        "gen_ai.request.max_tokens": 600,
         "gen_ai.input.messages": [message("system", SYSTEM), message("user", user)],
-    }  # fmt: skip
+    }
     if fail:
         build.span(
             "chat.completion",
@@ -265,28 +347,55 @@ def pipeline(build: Builder, parent: str | None, at: float, *, slow: float = 1.0
         )
         return chain
     build.span(
-        "chat.completion", "LLM", at + 718 * slow, 2130 * slow, chain,
-        model | {
-            "rightpassage.stage": "generate", "gen_ai.usage.input_tokens": 2019, "gen_ai.usage.output_tokens": 212, "gen_ai.usage.cache_read.input_tokens": 1024, "gen_ai.response.time_to_first_chunk": 0.412,
-            "gen_ai.response.finish_reasons": ["stop"], "gen_ai.output.messages": [message("assistant", ANSWER) | {"finish_reason": "stop"}],
+        "chat.completion",
+        "LLM",
+        at + 718 * slow,
+        2130 * slow,
+        chain,
+        model
+        | {
+            "rightpassage.stage": "generate",
+            "gen_ai.usage.input_tokens": 2019,
+            "gen_ai.usage.output_tokens": 212,
+            "gen_ai.usage.cache_read.input_tokens": 1024,
+            "gen_ai.response.time_to_first_chunk": 0.412,
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.output.messages": [message("assistant", ANSWER) | {"finish_reason": "stop"}],
         },
-    )  # fmt: skip
+    )
     build.span(
-        "citations.verify", "EVALUATOR", at + 2860 * slow, 38, chain,
+        "citations.verify",
+        "EVALUATOR",
+        at + 2860 * slow,
+        38,
+        chain,
         {
-            "rightpassage.stage": "cite", "input.value": ANSWER, "output.value": "3 of 3 valid",
+            "rightpassage.stage": "cite",
+            "input.value": ANSWER,
+            "output.value": "3 of 3 valid",
             "rightpassage.citations": [{"marker": f"[{n + 1}]", "document_id": reranked[n]["id"], "valid": True} for n in range(3)],
         },
-    )  # fmt: skip
+    )
     return chain
 
 
 def story(seed: str = "story", **at: int) -> dict[str, Any]:
     build = Builder(seed, **at)
     root = build.span(
-        "slack.answer_question", "AGENT", 0, 3160, None,
-        {"input.value": QUESTION, "output.value": ANSWER, "session.id": "C042/1763990531.2214", "user.id": "maria.k", "tag.tags": ["help-deploy", "slack"], "metadata": {"channel": "#help-deploy"}},
-    )  # fmt: skip
+        "slack.answer_question",
+        "AGENT",
+        0,
+        3160,
+        None,
+        {
+            "input.value": QUESTION,
+            "output.value": ANSWER,
+            "session.id": "C042/1763990531.2214",
+            "user.id": "maria.k",
+            "tag.tags": ["help-deploy", "slack"],
+            "metadata": {"channel": "#help-deploy"},
+        },
+    )
     build.span(
         "slack.event.parse",
         "TOOL",
@@ -329,7 +438,10 @@ def agent(seed: str = "agent") -> dict[str, Any]:
     """A model that thinks, calls tools twice (one fails), sees an image, searches twice, and answers."""
     build = Builder(seed, **{"service.name": "support-agent"})
     asked = "Why did order 88213 arrive late, and what does our policy promise? Screenshot attached."
-    answer = "Order **88213** left the warehouse two days late because of a stock recount. Our policy promises a refund of the shipping cost after 48 hours [1]."
+    answer = (
+        "Order **88213** left the warehouse two days late because of a stock recount. "
+        "Our policy promises a refund of the shipping cost after 48 hours [1]."
+    )
     root = build.span(
         "agent.run", "AGENT", 0, 11_400, None, {"input.value": asked, "output.value": answer, "session.id": "sup-5512", "user.id": "jonas"}
     )
@@ -352,18 +464,48 @@ def agent(seed: str = "agent") -> dict[str, Any]:
     ]
     order = {"order": 88213, "status": "delivered", "promised": "2026-11-18", "delivered": "2026-11-20"}
     turns = [
-        (call(1, "get_order", {"number": 88213}, "I need the order's dates first. Then the carrier's events will show where the two days were lost."), "get_order", order, 120.0, None),
-        (call(2, "track", {"order": 88213, "carrier": "ups"}), "track", None, 2100.0, ("TimeoutError", "carrier API did not answer in 2 s")),
-        (call(3, "track", {"order": 88213, "carrier": "ups", "cached": True}), "track", {"events": [{"at": "2026-11-16", "what": "stock recount"}, {"at": "2026-11-18", "what": "left warehouse"}]}, 140.0, None),
-    ]  # fmt: skip
+        (
+            call(
+                1,
+                "get_order",
+                {"number": 88213},
+                "I need the order's dates first. Then the carrier's events will show where the two days were lost.",
+            ),
+            "get_order",
+            order,
+            120.0,
+            None,
+        ),
+        (
+            call(2, "track", {"order": 88213, "carrier": "ups"}),
+            "track",
+            None,
+            2100.0,
+            ("TimeoutError", "carrier API did not answer in 2 s"),
+        ),
+        (
+            call(3, "track", {"order": 88213, "carrier": "ups", "cached": True}),
+            "track",
+            {"events": [{"at": "2026-11-16", "what": "stock recount"}, {"at": "2026-11-18", "what": "left warehouse"}]},
+            140.0,
+            None,
+        ),
+    ]
     history: list[dict[str, Any]] = [system, image]
     at = 20.0
     for n, (said, tool, value, ms, error) in enumerate(turns, 1):
         attributes = {
-            "gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.provider.name": "anthropic", "gen_ai.tool.definitions": tools,
-            "gen_ai.input.messages": list(history), "gen_ai.output.messages": [said], "gen_ai.usage.input_tokens": 640 + 210 * n, "gen_ai.usage.output_tokens": 64 + n,
-            "gen_ai.response.finish_reasons": ["tool_call"], "gen_ai.request.temperature": 0.0,
-        }  # fmt: skip
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.provider.name": "anthropic",
+            "gen_ai.tool.definitions": tools,
+            "gen_ai.input.messages": list(history),
+            "gen_ai.output.messages": [said],
+            "gen_ai.usage.input_tokens": 640 + 210 * n,
+            "gen_ai.usage.output_tokens": 64 + n,
+            "gen_ai.response.finish_reasons": ["tool_call"],
+            "gen_ai.request.temperature": 0.0,
+        }
         build.span("chat claude-sonnet-4-5", "LLM", at, 1400, root, attributes)
         at += 1420
         used = {"gen_ai.tool.name": tool, "gen_ai.tool.call.id": f"call_{n}", "gen_ai.tool.call.arguments": said["parts"][-1]["arguments"]}
@@ -382,12 +524,23 @@ def agent(seed: str = "agent") -> dict[str, Any]:
         )
         at += 100
     build.span(
-        "chat claude-sonnet-4-5", "LLM", at, 2200, root,
+        "chat claude-sonnet-4-5",
+        "LLM",
+        at,
+        2200,
+        root,
         {
-            "gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.provider.name": "anthropic", "gen_ai.input.messages": history,
-            "gen_ai.output.messages": [message("assistant", answer)], "gen_ai.usage.input_tokens": 2210, "gen_ai.usage.output_tokens": 188, "gen_ai.usage.reasoning.output_tokens": 96, "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.provider.name": "anthropic",
+            "gen_ai.input.messages": history,
+            "gen_ai.output.messages": [message("assistant", answer)],
+            "gen_ai.usage.input_tokens": 2210,
+            "gen_ai.usage.output_tokens": 188,
+            "gen_ai.usage.reasoning.output_tokens": 96,
+            "gen_ai.response.finish_reasons": ["stop"],
         },
-    )  # fmt: skip
+    )
     return build.request()
 
 

@@ -255,7 +255,7 @@ function tabsOf(page, i, body) {
   return tabs;
 }
 
-/** @param {string} title @param {import("./dom.js").Child | import("./dom.js").Child[]} content @param {import("./dom.js").Child | import("./dom.js").Child[]} [facts] */
+/** @param {string} title @param {import("./dom.js").Child} content @param {import("./dom.js").Child} [facts] */
 function block(title, content, facts) {
   return h("section", "block", h("header", "section-head", h("h3", null, title), facts && h("span", "facts", facts)), content);
 }
@@ -435,6 +435,7 @@ function drawRaw(body) {
 function drawGroup(page, g) {
   const { trace, folding } = page;
   const group = folding.groups[g];
+  /** @type {number[]} */
   const members = [];
   for (let i = group.first; i < group.last; i = trace.end[i]) members.push(i);
   const times = members.map((i) => trace.duration[i]).sort((a, b) => a - b);

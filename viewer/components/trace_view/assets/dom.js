@@ -6,13 +6,14 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {Node | string | number | null | undefined | false} Leaf nothing is drawn for null, undefined and false */
+/** @typedef {Leaf | Leaf[] | (Leaf | Leaf[])[] | (Leaf | (Leaf | Leaf[])[])[]} Child */
 /** @typedef {Record<string, any>} Properties `on…` are listeners, `class`, `style` (object), `data` (object); the rest are attributes */
 
 /**
  * @param {string} tag
  * @param {Properties | string | null} [properties] a string is the class
- * @param {...(Child | Child[])} children
+ * @param {...Child} children
  * @returns {HTMLElement}
  */
 export function h(tag, properties, ...children) {
@@ -35,7 +36,7 @@ function assign(element, properties) {
   }
 }
 
-/** @param {Node} parent @param {(Child | Child[])[]} children */
+/** @param {Node} parent @param {Child[]} children */
 export function append(parent, children) {
   for (const child of children) {
     if (child === null || child === undefined || child === false) continue;
@@ -44,7 +45,7 @@ export function append(parent, children) {
   }
 }
 
-/** @param {Element} parent @param {...(Child | Child[])} children */
+/** @param {Element} parent @param {...Child} children */
 export function replace(parent, ...children) {
   parent.textContent = "";
   append(parent, children);

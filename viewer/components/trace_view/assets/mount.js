@@ -86,6 +86,7 @@ export function mount(root, options) {
   /** @type {[number, number] | null} */
   let zoom = null;
   let critical = false;
+  /** @type {Int32Array} */
   let rows = new Int32Array(0);
   /** @type {Uint8Array | null} */
   let hits = null;

@@ -31,6 +31,7 @@ export function contentWords(text) {
 
 /** @param {string} text @returns {{from: number, to: number}[]} sentences as ranges; lines end one too */
 export function sentences(text) {
+  /** @type {{from: number, to: number}[]} */
   const found = [];
   const end = /[.!?。！？]["'”’)\]]*(?=\s|$)|[。！？]|\n+/gu;
   let from = 0;

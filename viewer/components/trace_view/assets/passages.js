@@ -27,9 +27,9 @@ import { valueNode } from "./value.js";
 const OPEN_WITHOUT_CITATIONS = 3;
 const NEAR_MISSES = 8;
 
-/** @param {Passage} passage @param {number} column */
+/** @param {Passage[]} passages @param {number} column */
 function scoresBeside(passages, column) {
-  return passages.map((/** @type {Passage} */ passage) => passage.places.get(column)?.score ?? null);
+  return passages.map((passage) => passage.places.get(column)?.score ?? null);
 }
 
 /**
@@ -42,6 +42,7 @@ export function passageList(columns, passages, context) {
   const box = h("div", "passages");
   if (!passages.length) return h("p", "muted", "No passages were recorded.");
   const cited = kept.filter((passage) => context.marks.get(passage.key)?.length);
+  /** @type {HTMLElement | null} */
   let plain = null; // consecutive one-line passages share a box
   kept.forEach((passage, position) => {
     const open = cited.length ? cited.includes(passage) : position < OPEN_WITHOUT_CITATIONS;

@@ -180,12 +180,12 @@ function answerBox(page, told, i, chip) {
   if (call?.finish_reasons?.length) facts.push(`finish: ${call.finish_reasons.join(", ")}`);
   if (call?.model) facts.push(call.model);
   const running = page.trace.state[i] === "running";
-  const copy = text ? iconButton(ICONS.copy, "Copy the answer", () => copyText(text, copy)) : null;
+  const copy = iconButton(ICONS.copy, "Copy the answer", () => copyText(text ?? "", copy));
   const invalid = citationsOf(told).filter((/** @type {any} */ citation) => citation.valid === false);
   return h(
     "section",
     { class: "story-section", data: { section: "answer" } },
-    h("header", "section-head", h("h3", null, "Answer"), h("span", "facts", visible(facts.join(" · "))), call && spanLink(page, call.span_id, call.name), copy),
+    h("header", "section-head", h("h3", null, "Answer"), h("span", "facts", visible(facts.join(" · "))), call && spanLink(page, call.span_id, call.name), text && copy),
     text
       ? h("div", `answer-box${told.top.status === "error" ? " failed" : ""}`, longText(text, { rich: true, chip, fold: 2400 }))
       : h("div", "answer-box none", running ? "Still running: the answer will appear here." : told.top.output === undefined ? "No output was recorded." : readable(told.top.output, { chip })),
@@ -242,6 +242,7 @@ function citationChip(box, marks, mark, _told) {
 /** Failed spans of the subtree, deepest first: the deepest is usually the cause. @param {Page} page @param {number} i */
 function failures(page, i) {
   const { trace } = page;
+  /** @type {number[]} */
   const failed = [];
   for (let at = i; at < trace.end[i]; at++) if (trace.status[at] === "error") failed.push(at);
   if (!failed.length) return [];
@@ -268,6 +269,7 @@ function failures(page, i) {
 /** What an agent did, in order: model calls and tools. @param {Page} page @param {number} i */
 function steps(page, i) {
   const { trace } = page;
+  /** @type {number[]} */
   const acts = [];
   let tools = 0;
   for (let at = i + 1; at < trace.end[i]; at++) {

@@ -103,6 +103,6 @@ export function ticks(from, to, most) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (STEPS.find((factor) => factor * power >= rough) ?? 10);
   const marks = [];
-  for (let k = Math.ceil(from / step - 1e-9); k * step <= to + step * 1e-9; k++) marks.push(k * step);
+  for (let k = Math.ceil(from / step - 1e-9); k * step <= to + step * 1e-9; k++) marks.push(k * step || 0); // no -0
   return marks;
 }
