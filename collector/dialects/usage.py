@@ -131,10 +131,12 @@ def usage_object(value: Any) -> Mapping[str, Any] | None:
 
 
 def as_usage(counts: Mapping[str, int]) -> Usage | None:
-    """One Usage with its invariants restored, or None when nothing was counted: no usage is not usage 0."""
+    """One Usage with its invariants restored, or None when nothing was counted: no usage is not usage 0.
+
+    Pydantic AI 1 may tell only the reasoning tokens of a call; then the others stay unknown."""
     given, out, total = counts.get("input_tokens"), counts.get("output_tokens"), counts.get("total_tokens")
     cached, written = counts.get("cached_input_tokens"), counts.get("cache_write", 0)
-    if given is None and out is None and total is None:
+    if given is None and out is None and total is None and not any(counts.values()):
         return None
     if given is not None and cached:
         apart = total is not None and given + (out or 0) < total
