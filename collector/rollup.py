@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 
 import orjson
 
+from collector.dialects.messages import answer_messages, request_messages
 from collector.model import Json, Message, Normalised, Span, SpanKind, StatusCode, TraceSummary, Usage
 from tracer.conventions import SPAN_STATE
 
@@ -114,7 +115,7 @@ def calls(tree: Tree) -> list[Span]:
 
     def told(span: Span) -> bool:
         n = understood(span)
-        if n.usage is None or n.kind is SpanKind.EMBEDDING:
+        if n.usage is None or n.kind is SpanKind.EMBEDDING or (n.usage.input_tokens is None and n.usage.output_tokens is None):
             return False
         return n.kind in CALLING_KINDS or span.span_id not in around_embeddings  # Vercel's ai.embed repeats its child's tokens
 
@@ -262,7 +263,7 @@ def _input_text(n: Normalised) -> str | None:
 
 
 def _output_text(n: Normalised) -> str | None:
-    return _preview(_said(n.output_messages) or n.output)
+    return _preview(_said(n.output_messages) or n.output, asked=False)
 
 
 def _said(messages: Sequence[Message]) -> str | None:
@@ -272,8 +273,10 @@ def _said(messages: Sequence[Message]) -> str | None:
 _TELLING_KEYS = ("question", "query", "input", "prompt", "text", "content", "answer", "output", "result", "response")
 
 
-def _preview(value: Json) -> str | None:
-    """The start of a value as one would say it: the question out of {"question": …}, JSON otherwise."""
+def _preview(value: Json, *, asked: bool = True) -> str | None:
+    """The start of a value as one would say it: the question out of {"question": …}, a message's text, JSON otherwise."""
+    if isinstance(value, Mapping | list) and (spoken := _spoken(value, asked=asked)):
+        value = spoken
     if value is None or value == "" or value == {} or value == []:
         return None
     if isinstance(value, Mapping):
@@ -281,6 +284,17 @@ def _preview(value: Json) -> str | None:
         value = telling[0] if telling else value
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
     return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
+
+
+def _spoken(value: Json, *, asked: bool) -> str | None:
+    """The last thing said in a value that holds messages: by the user in an input, by the model in an output."""
+    if isinstance(value, Mapping) and not {"messages", "kwargs", "choices", "generations", "content", "update"} & value.keys():
+        return None
+    if isinstance(value, Sequence) and not (value and isinstance(value[0], Mapping) and {"role", "content", "update"} & value[0].keys()):
+        return None
+    messages = request_messages(value) if asked else answer_messages(value)
+    wanted = [message for message in messages if message.content and (not asked or message.role == "user")]
+    return wanted[-1].content if wanted else None
 
 
 # ---- Borrowing ----

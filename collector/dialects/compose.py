@@ -46,7 +46,8 @@ PROVIDERS = {
     "az.ai.openai": "azure",
     "azure.ai.openai": "azure",
     "azure_openai": "azure",
-    "langchain": None,  # LangSmith's word for "no provider"
+    "langchain": None,  # a framework, not who served the model
+    "langgraph": None,
     "none": None,
 }
 PARAMETER_NAMES = (
@@ -68,7 +69,11 @@ PARAMETER_NAMES = (
     "encoding_format",
 )
 NOT_PARAMETERS = frozenset(
-    {"model", "model_name", "tools", "functions", "messages", "_type", "user", "tags", "encoding_formats", "tool_definitions"}
+    {
+        *("model", "model_name", "tools", "functions", "messages", "_type", "user", "tags", "tool_definitions"),
+        # An instrumentation of the Responses API records the whole response as parameters.
+        *("id", "created_at", "object", "status", "output", "input", "instructions", "usage", "text", "metadata", "error"),
+    }
 )
 QUERY_KEYS = ("query", "q", "question", "query_text", "search_query", "input", "text", "prompt", "search", "query_str", "keywords")
 FINISH = {"tool_call": "tool_calls", "tool-calls": "tool_calls", "tool_use": "tool_calls", "end_turn": "stop"}
@@ -115,11 +120,8 @@ Fields = dict[str, Any]
 
 
 def _messages(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    asked, posing = _without_posing_tools(_input_messages(reading, kind, reading.given))
-    fields["input_messages"] = asked
+    fields["input_messages"] = _input_messages(reading, kind, reading.given)
     fields["output_messages"] = _output_messages(reading, kind, reading.returned)
-    if posing:
-        fields["tools_offered"] = posing
 
 
 def _call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
@@ -162,7 +164,7 @@ def _tool_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
 
 
 def _offered(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    fields["tools_offered"] = [*_tools(reading, reading.given), *fields.get("tools_offered", ())]
+    fields["tools_offered"] = _tools(reading, reading.given)
 
 
 def _prompting(reading: Reading, kind: SpanKind, fields: Fields) -> None:
@@ -199,8 +201,12 @@ def _unwrapped(value: Any) -> Any:
             return keywords if not arguments else value
         if len(value) == 1 and "output" in value:
             return value["output"]
-        if isinstance(data := value.get("data"), dict) and value.get("type") == "tool":
-            return data.get("content", value)  # LangChain's ToolMessage
+        if value.get("type") == "tool" and "content" in value and "tool_call_id" in value:
+            return value["content"]  # LangChain's ToolMessage, in the three ways it is serialised
+        if value.get("type") == "tool" and isinstance(data := value.get("data"), dict):
+            return data.get("content", value)
+        if isinstance(kwargs := value.get("kwargs"), dict) and value.get("id", [""])[-1:] == ["ToolMessage"]:
+            return kwargs.get("content", value)
     return value
 
 
@@ -254,20 +260,6 @@ def _output_messages(reading: Reading, kind: SpanKind, returned: Any) -> Sequenc
 
 def _with_calls(message: Message, calls: Sequence[Any]) -> Message:
     return Message(message.role, message.content, calls, message.tool_call_id, message.reasoning, message.media, message.name)
-
-
-def _without_posing_tools(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Mapping[str, Json]]]:
-    """Langfuse's LangChain handler lists the offered tools as messages of role tool: without a call id, with a schema for content."""
-    posing: list[Mapping[str, Json]] = []
-    kept: list[Message] = []
-    for message in messages:
-        if message.role == "tool" and message.tool_call_id is None and (message.content or "")[:1] == "{":
-            schema = opened(message.content)
-            if isinstance(schema, dict) and isinstance(schema.get("function"), dict):
-                posing += _tool(schema)
-                continue
-        kept.append(message)
-    return (kept, posing) if posing else (messages, ())
 
 
 # ---- Model, provider, parameters ----

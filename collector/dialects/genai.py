@@ -61,16 +61,18 @@ KINDS = {
     "evaluator": SpanKind.EVALUATOR,
     "evaluate": SpanKind.EVALUATOR,
 }
-VAGUE = frozenset({"execute_task", "invoke_workflow"})  # Traceloop's own kind says more
+LEAVES = frozenset(
+    {"chat", "text_completion", "completion", "generate_content", "embeddings", "execute_tool", "vector_db_retrieve", "rerank"}
+)
+"""Operations that say more than Traceloop's kind beside them; of a workflow, an agent or a task Traceloop says it better."""
 
 
 def _kind(reading: Reading) -> SpanKind | None:
     attributes = reading.attributes
     operation = attributes.get("gen_ai.operation.name")
     if isinstance(operation, str) and operation:
-        kind = KINDS.get(operation.lower())
-        vague = operation.lower() in VAGUE or kind is None
-        return None if vague and "traceloop.span.kind" in attributes else kind
+        leaf = operation.lower() in LEAVES
+        return KINDS.get(operation.lower()) if leaf or "traceloop.span.kind" not in attributes else None
     if "traceloop.span.kind" in attributes or "llm.request.type" in attributes or "logfire.msg" in attributes:
         return None
     if "gen_ai.tool.name" in attributes:

@@ -38,9 +38,28 @@ def total_cost(value: Any) -> float | None:
 
 
 def _refine(reading: Reading) -> None:
+    _move_tools(reading)
     started = reading.attributes.get(COMPLETION_START)
     if started is not None and (at := _nanoseconds(unquoted(started))) is not None and at >= reading.span.start_unix_nano:
         reading.claim("first_token", COMPLETION_START, at - reading.span.start_unix_nano)
+
+
+def _move_tools(reading: Reading) -> None:
+    """The LangChain handler lists each offered tool as a message of role tool, with the schema for content: these are no messages."""
+    if reading.kind is not SpanKind.LLM:
+        return
+    for key, value in reading.every("input"):
+        if isinstance(value, list):
+            posing = [item for item in value if _poses(item)]
+            if posing:
+                reading.claim("input_messages", key, [item for item in value if not _poses(item)])
+                reading.claim("tools", key, [item["content"] for item in posing])
+            return
+
+
+def _poses(item: Any) -> bool:
+    content = item.get("content") if isinstance(item, dict) and item.get("role") == "tool" and not item.get("tool_call_id") else None
+    return isinstance(content, dict) and isinstance(content.get("function"), dict)
 
 
 def _nanoseconds(value: Any) -> int | None:

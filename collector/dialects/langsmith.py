@@ -41,14 +41,11 @@ def _parameter(name: str) -> Target:
     return "parameters", lambda value: {name: value}
 
 
-def _metadata(value: Any) -> Any:
-    return None if value == "" else value
-
-
 def _refine(reading: Reading) -> None:
     """Elsewhere these two names hold messages; here a run's inputs and outputs, of which a model call's are read as a request."""
     reading.drop("input_messages", "gen_ai.prompt")
     reading.drop("output_messages", "gen_ai.completion")
+    reading.forget("metadata", "LANGSMITH_")  # copies of the environment, keys and endpoints among them
 
 
 DIALECT = Dialect(
@@ -76,5 +73,5 @@ DIALECT = Dialect(
     },
     own={"gen_ai.prompt": "input", "gen_ai.completion": "output"},
     refine=_refine,
-    maps={"langsmith.metadata": ("metadata", _metadata)},
+    maps={"langsmith.metadata": "metadata"},
 )

@@ -4,10 +4,10 @@ the releases up to 0.5x and OpenTelemetry's in the later ones. A decorated funct
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from collector.dialects.table import Dialect
-from collector.dialects.values import unquoted, unquoted_payload
+from collector.dialects.values import evaluated, unquoted, unquoted_payload
 from collector.model import SpanKind
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ REQUEST_TYPES = {
 }
 
 
+def _entity(value: Any) -> Any:
+    """An entity's input or output; what its LangChain handler wraps around the value (tags, metadata, kwargs) is taken off."""
+    found = unquoted_payload(value)
+    if not isinstance(found, dict) or "kwargs" not in found:
+        return found
+    for key in ("inputs", "outputs", "output", "input_str"):
+        if key in found:
+            return evaluated(found[key]) if key == "input_str" else found[key]
+    return {"query": found["query"]} if "query" in found and "tags" in found else found
+
+
 def _refine(reading: Reading) -> None:
     if reading.kind is SpanKind.TOOL:
         name = reading.attributes.get("traceloop.entity.name")
@@ -45,10 +56,10 @@ DIALECT = Dialect(
     kind_key="traceloop.span.kind",
     kinds=KINDS,
     keys={
-        "traceloop.entity.input": ("input", unquoted_payload),
-        "gen_ai.task.input": ("input", unquoted_payload),
-        "traceloop.entity.output": ("output", unquoted_payload),
-        "gen_ai.task.output": ("output", unquoted_payload),
+        "traceloop.entity.input": ("input", _entity),
+        "gen_ai.task.input": ("input", _entity),
+        "traceloop.entity.output": ("output", _entity),
+        "gen_ai.task.output": ("output", _entity),
         "traceloop.prompt.key": "prompt_name",
         "traceloop.prompt.version": "prompt_version",
         "traceloop.prompt.template": "template",

@@ -184,6 +184,12 @@ class Reading:
         entry = Entry(-1 if ahead else 1_000_000, self.dialect, slot, key, lambda given: given, False)
         self._claims.setdefault(slot, []).append((entry, value))
 
+    def forget(self, slot: str, prefix: str) -> None:
+        """Withdraw the entries of a flattened mapping whose names begin so."""
+        for held in self._maps.get(slot, {}).values():
+            for name in [name for name in held if name.startswith(prefix)]:
+                del held[name]
+
     def drop(self, slot: str, key: str) -> None:
         """Withdraw a claim that this span's dialect knows to be wrong."""
         held = self._claims.get(slot)

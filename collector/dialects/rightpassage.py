@@ -2,17 +2,28 @@
 retrieval.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from collector.dialects.openinference import KINDS
 from collector.dialects.table import Dialect
+from collector.model import SpanKind
 from tracer import conventions as names
+
+if TYPE_CHECKING:
+    from collector.dialects.reading import Reading
+
+
+def _kind(reading: Reading) -> SpanKind | None:
+    return KINDS.get(str(reading.attributes.get(names.SPAN_KIND)).lower())
+
 
 DIALECT = Dialect(
     name="rightpassage",
     title="Right Passage tracer",
     evidence=("rightpassage.",),
     scopes=("rightpassage",),
-    kind_key=names.SPAN_KIND,
-    kinds=KINDS,
     keys={
         names.INPUT_DOCUMENTS: "input_documents",
         names.CANDIDATES: "candidates",
@@ -29,4 +40,5 @@ DIALECT = Dialect(
         names.CITATIONS: "citations",
         names.SCORES: "scores",
     },
+    kind=_kind,
 )

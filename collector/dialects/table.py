@@ -211,6 +211,7 @@ CONTENT_WORDS = frozenset(
         "payload",
     }
 )
+NAMES_NO_CONTENT = frozenset({"mime_type", "type", "format", "count", "length", "tokens", "id", "name", "size", "index", "role", "kind"})
 NOT_CONTENT = (
     "http.",
     "url.",
@@ -346,6 +347,8 @@ def _path(segments: Sequence[str]) -> tuple[str | int, ...]:
 
 def _sounds_like_content(key: str, segments: Sequence[str]) -> bool:
     if key.startswith(NOT_CONTENT):
+        return False
+    if segments[-1] in NAMES_NO_CONTENT:
         return False
     words = [*segments[-1].lower().replace("-", "_").split("_"), segments[0].lower()]
     return not CONTENT_WORDS.isdisjoint(words)
