@@ -68,7 +68,7 @@ def heading(session: SessionSummary) -> Node:
         layout.fact("Session", session.session_id, "mono"),
         layout.fact("User", session.user_id or "–"),
         layout.fact("Turns", str(session.trace_count)),
-        layout.fact("Failed", str(session.error_count), "error-text" if session.error_count else ""),
+        layout.fact("Errors", str(session.error_count), "error-text" if session.error_count else ""),
         layout.fact("Lasted", length),
         layout.fact("Tokens", compact(layout.sum_of(session.usage.input_tokens, session.usage.output_tokens))),
         layout.fact("Cost", cost(session.cost_usd)),

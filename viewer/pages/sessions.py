@@ -14,12 +14,12 @@ from viewer.state import Browsing
 
 PAGE_SIZE = 50
 COLUMNS = (
-    ("Session", "clip name"),
+    ("Session", "clip name mono"),
     ("First question", "clip wide strong"),
     ("Last answer", "clip wide muted"),
-    ("Turns", "number"),
-    ("Failed", "number"),
-    ("Tokens", "number"),
+    ("Turns", "number count"),
+    ("Errors", "number count"),
+    ("Tokens", "number count"),
     ("Cost", "number"),
     ("User", "clip short"),
     ("Service", "clip short"),

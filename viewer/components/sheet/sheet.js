@@ -14,7 +14,7 @@ import { snippetBox, snippets } from "../base/empty.js";
 import { copy, follow, mountable, navigate, sheet } from "../base/shell.js";
 
 const TAGS = new Set(
-  "a article aside b button col colgroup dd del details div dl dt figure footer form h1 h2 h3 header hr i input ins kbd label li mark ol p pre section small span summary table tbody td th thead time tr ul code".split(
+  "a article aside b button col colgroup dd del details div dl dt figure footer form h1 h2 h3 header hr i input ins kbd label li mark nav ol p pre section small span summary table tbody td th thead time tr ul code".split(
     " ",
   ),
 );

@@ -47,7 +47,7 @@ function question(row) {
 
 /** @param {any[]} items @param {string} tone */
 function pills(items, tone) {
-  return items.map((item) => h("span", `pill ${tone}`, h("span", "clip", oneLine(String(item), 40))));
+  return h("div", "pills", ...items.map((item) => h("span", { class: `pill ${tone}`, title: oneLine(String(item), 120) }, h("span", "clip", oneLine(String(item), 40)))));
 }
 
 /** @param {any} given */
@@ -69,15 +69,16 @@ function scoreFace(given) {
 
 /** @param {Row} row */
 function scores(row) {
-  return (row.scores ?? []).map((/** @type {any} */ given) => {
+  const drawn = (row.scores ?? []).map((/** @type {any} */ given) => {
     const by = given.annotator?.id ?? given.annotator?.kind ?? "";
     return h("span", { class: `pill ${scoreTone(given)}`, title: `${oneLine(given.name, 60)} ${scoreText(given)} · ${by}` }, ...scoreFace(given));
   });
+  return h("div", "pills", ...drawn);
 }
 
 /** @type {Column[]} */
 export const COLUMNS = [
-  { id: "time", label: "Time", width: "88px", order: "start_time", cell: (row) => h("span", { class: "mono muted", title: row.start_time }, when(row.start_unix_nano, new Date())) },
+  { id: "time", label: "Time", width: "104px", order: "start_time", cell: (row) => h("span", { class: "mono muted", title: row.start_time }, when(row.start_unix_nano, new Date())) },
   { id: "status", label: "", width: "34px", cell: status },
   { id: "question", label: "Question", width: "auto", cell: question },
   { id: "answer", label: "Answer", width: "auto", cell: (row) => h("span", "muted", oneLine(row.output_preview ?? "")) },
