@@ -242,14 +242,14 @@ def _holds(*fields: str) -> Callable[[type], bool]:
 
 _BY_SHAPE: tuple[tuple[Callable[[type], bool], Callable[[Any], object]], ...] = (
     (_has("__fspath__"), _text),
+    (_has("dtypes", "columns"), _table),
+    (_has("to_frame", "head"), _series),
+    (_has("__array__", "shape"), _array),  # before the next line: numpy's scalars are numbers too
     (_has("as_integer_ratio"), _text),  # Decimal, Fraction
     (_has("total_seconds"), _text),
     (_holds("node", "score"), _scored_node),
     (_has("get_content", "node_id"), _node),
     (_has("model_dump"), _model),
-    (_has("dtypes", "columns"), _table),
-    (_has("to_frame", "head"), _series),
-    (_has("__array__", "shape"), _array),
     (_has("__next__"), _unread),  # iterators are not consumed
     (_has("__anext__"), _unread),
 )

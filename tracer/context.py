@@ -6,14 +6,14 @@ and thread pools once `configure(threads=True)` carries the context there.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, get_current
 
 from tracer import conventions as names
 from tracer.capture import to_json
@@ -45,38 +45,46 @@ class Bound:
         return {key: value.decode() if isinstance(value, bytes) else value for key, value in self.attributes.items()}
 
 
-def _bound() -> Bound:
-    known: Any = get_current().get(BOUND_KEY)
-    return known or Bound()
+class Block(AbstractContextManager[None]):
+    """A block with a changed `Bound`; it is worked out on entering, from what is bound then."""
+
+    def __init__(self, change: Callable[[Bound], Bound]) -> None:
+        self._change = change
+        self._entered: list[tuple[Context, Context]] = []
+
+    def __enter__(self) -> None:
+        before = get_current()
+        known: Any = before.get(BOUND_KEY)
+        inside = Context({**before, BOUND_KEY: self._change(known or Bound())})
+        self._entered.append((before, inside))
+        attach(inside)
+
+    def __exit__(self, *error: object) -> None:
+        before, inside = self._entered.pop()
+        if get_current() is inside:  # not so in a generator that is left in another context than it was entered in
+            attach(before)
 
 
-@contextmanager
-def _carry(bound: Bound) -> Generator[None]:
-    token = attach(Context({**get_current(), BOUND_KEY: bound}))
-    try:
-        yield
-    finally:
-        detach(token)
-
-
-def session(session_id: str) -> AbstractContextManager[None]:
+def session(session_id: str) -> Block:
     """A block whose spans belong to this conversation: `with tracer.session("thread-42"): …`."""
-    return _carry(replace(_bound(), session_id=str(session_id)))
+    return Block(lambda bound: replace(bound, session_id=str(session_id)))
 
 
-def user(user_id: str) -> AbstractContextManager[None]:
+def user(user_id: str) -> Block:
     """A block whose spans are for this user."""
-    return _carry(replace(_bound(), user_id=str(user_id)))
+    return Block(lambda bound: replace(bound, user_id=str(user_id)))
 
 
-def tags(*tags: str) -> AbstractContextManager[None]:
+def tags(*tags: str) -> Block:
     """A block whose spans carry these tags, beside those of the blocks around it."""
-    before = _bound()
-    return _carry(replace(before, tags=(*before.tags, *(str(tag) for tag in tags if tag not in before.tags))))
+    return Block(lambda bound: replace(bound, tags=(*bound.tags, *(str(tag) for tag in tags if tag not in bound.tags))))
 
 
-def metadata(**metadata: object) -> AbstractContextManager[None]:
+def metadata(**metadata: object) -> Block:
     """A block whose spans carry these fields, beside those of the blocks around it."""
-    before = _bound()
-    known: Mapping[str, object] = orjson.loads(before.metadata) if before.metadata else {}
-    return _carry(replace(before, metadata=to_json({**known, **metadata})))
+
+    def change(bound: Bound) -> Bound:
+        known: Mapping[str, object] = orjson.loads(bound.metadata) if bound.metadata else {}
+        return replace(bound, metadata=to_json({**known, **metadata}))
+
+    return Block(change)

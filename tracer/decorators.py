@@ -279,7 +279,7 @@ def _plain(function: Callable[..., Any], traced: _Traced) -> Callable[..., Any]:
             span.close(error)
             raise
         detach(token)
-        if type(result) in _STREAMS:
+        if type(result) in _STREAMS and not any(result is given for given in (*args, *kwargs.values())):
             return _continued(result, span, traced)
         traced.finish(span, result)
         return result

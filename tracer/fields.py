@@ -12,6 +12,7 @@ import orjson
 
 from tracer import conventions as names
 from tracer.capture import Captured, capture, to_json
+from tracer.documents import Document
 from tracer.documents import documents as find_documents
 from tracer.messages import messages as find_messages
 from tracer.safety import chained, report
@@ -101,7 +102,8 @@ class Fields:
     @chained
     def set_query(self, text: str) -> Self:
         """Records what a retriever or reranker was asked."""
-        self.put(names.RERANKER_QUERY if self.kind == "RERANKER" else names.QUERY, capture(text, self.value_limit))
+        if self.captures_input:
+            self.put(names.RERANKER_QUERY if self.kind == "RERANKER" else names.QUERY, capture(text, self.value_limit))
         return self
 
     @chained
@@ -122,7 +124,7 @@ class Fields:
 
         Called again, it adds: one call for each recall source is fine.
         """
-        found = find_documents(self._plain(candidates), score_kind=score_kind)
+        found = self._documents(candidates, score_kind)
         for candidate in found:
             if stage is not None:
                 candidate.setdefault("stage", stage)
@@ -173,8 +175,10 @@ class Fields:
         version: str | None = None,
     ) -> Self:
         """Records how the prompt was made: the template and what was filled in."""
-        self._put_known(names.PROMPT_TEMPLATE, capture(template, self.value_limit) if template is not None else None)
-        self._put_known(names.PROMPT_VARIABLES, to_json(variables, self.value_limit) if variables is not None else None)
+        if template is not None and self.captures_input:
+            self.put(names.PROMPT_TEMPLATE, capture(template, self.value_limit))
+        if variables is not None and self.captures_input:
+            self.put(names.PROMPT_VARIABLES, to_json(variables, self.value_limit))
         self._put_known(names.PROMPT_NAME, name)
         self._put_known(names.PROMPT_VERSION, version)
         return self
@@ -324,10 +328,13 @@ class Fields:
         self.put(key, value.encode() if isinstance(value, str) else to_json(value, self.value_limit))
 
     def _put_documents(self, key: str, value: object, score_kind: str | None) -> None:
+        self.put(key, to_json(self._documents(value, score_kind), self.value_limit))
+
+    def _documents(self, value: object, score_kind: str | None) -> list[Document]:
         found = find_documents(self._plain(value), score_kind=score_kind)
         if not self.captures_output:
-            found = [{name: item for name, item in document.items() if name != "content"} for document in found]
-        self.put(key, to_json(found, self.value_limit))
+            return [{name: item for name, item in document.items() if name != "content"} for document in found]
+        return found
 
     def _plain(self, value: object) -> object:
         return value if isinstance(value, str) else orjson.loads(to_json(value, self.value_limit))

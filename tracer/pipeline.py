@@ -43,7 +43,7 @@ class Limits:
     """How much may be kept where, in bytes; `value` counts characters of one captured value."""
 
     value: int = 5 * 1024 * 1024
-    queue: int = 128 * 1024 * 1024  # spans not encoded yet: a burst
+    queue: int = 256 * 1024 * 1024  # spans not encoded yet: a burst
     memory: int = 16 * 1024 * 1024  # encoded batches that wait for the network
     spool: int = 256 * 1024 * 1024
     batch: int = 4 * 1024 * 1024  # one request before compression
@@ -82,6 +82,7 @@ class Pipeline:
         self._hurry = threading.Event()
         self._idle = threading.Condition()
         self._busy = False
+        self._batched = 0  # spans taken from the queue and not yet handed to the sender
         self._open: dict[int, Span] = {}
         self._announced: set[int] = set()
         self.announcing = False
@@ -140,7 +141,8 @@ class Pipeline:
 
     def delivery(self) -> Delivery:
         """The counters now."""
-        return Delivery(**self._counters.totals(), spooled=self._sender.spooled, queued=len(self._queue) + self._sender.queued)
+        queued = len(self._queue) + self._batched + self._sender.queued
+        return Delivery(**self._counters.totals(), spooled=self._sender.spooled, queued=queued)
 
     def stop(self, timeout: float) -> None:
         """Sends what there is within `timeout`, saves the rest to the spool, and says what was lost."""
@@ -196,6 +198,7 @@ class Pipeline:
     def _drain(self) -> None:
         batch = _Batch({})
         while self._queue:
+            self._batched += 1
             item, size = self._queue.popleft()
             with self._lock:
                 self._size -= size
@@ -203,6 +206,7 @@ class Pipeline:
             with safely:
                 written = self._encode(item, batch)
             if not written:
+                self._batched -= 1
                 self._counters.add(dropped=1)
             if batch.size > self._limits.batch or batch.spans >= self._limits.batch_spans:
                 self._ship(batch)
@@ -233,6 +237,8 @@ class Pipeline:
     def _ship(self, batch: _Batch, *, announcement: bool = False) -> None:
         body = gzip.compress(encoding.request(batch.groups.values()), 1)
         self._sender.offer(Parcel("", PROTOBUF, body, 0 if announcement else batch.spans, fleeting=announcement))
+        if not announcement:
+            self._batched -= batch.spans
 
     def _announce_open(self) -> None:
         """Announces the spans that have been running for a while and were not announced yet."""

@@ -22,7 +22,7 @@ from tracer import conventions as names
 from tracer.context import BOUND_KEY, Bound
 from tracer.finish import Finished, Readable, Redactor, finish, from_readable, readable
 from tracer.lightspan import SPAN_KEY, Span
-from tracer.pipeline import Item, Pipeline
+from tracer.pipeline import EXIT_SECONDS, Item, Pipeline
 from tracer.safety import safely
 from tracer.sender import Delivery
 
@@ -217,7 +217,7 @@ class ForeignSpans(SpanProcessor):
     def shutdown(self) -> None:
         recorder = self.recorder
         if recorder is not None and recorder.pipeline is not None:
-            recorder.pipeline.flush(5.0)
+            recorder.pipeline.stop(EXIT_SECONDS)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         recorder = self.recorder

@@ -25,6 +25,7 @@ from tracer.spool import Parcel, Spool
 from tracer.transport import Answer, Transport
 
 _LONGEST_WAIT = 30.0
+_SPOOL_LOOK = 30.0  # between looks for parcels that other processes left
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 PROTOBUF = "application/x-protobuf"
 
@@ -86,10 +87,11 @@ class Sender:
         self._condition = threading.Condition()
         self._memory: deque[Parcel] = deque()
         self._size = 0
-        self._sending = 0  # spans on their way
+        self._current: Parcel | None = None  # the one on its way
         self._not_before = 0.0
         self._failures = 0
         self._urgent = False
+        self._no_disk_before = 0.0  # the spool could not be written: memory serves until then
         self._attempts = 0  # posts that were answered or failed
         self._thread: threading.Thread | None = None
         self._stopped = False
@@ -108,7 +110,8 @@ class Sender:
     @property
     def queued(self) -> int:
         with self._condition:
-            return sum(parcel.spans for parcel in self._memory if parcel.mine) + self._sending
+            waiting = [*self._memory, *([self._current] if self._current is not None else [])]
+            return sum(parcel.spans for parcel in waiting if parcel.mine and parcel.file is None)
 
     def start(self) -> None:
         """Starts the thread, once."""
@@ -123,7 +126,7 @@ class Sender:
         with self._condition:
             away = time.monotonic() < self._not_before and not self._urgent
             crowded = self._size + len(parcel.body) > self._memory_bytes
-            if not (self._spool is not None and (away or crowded)):
+            if not (self._has_disk() and (away or crowded)):
                 self._remember(parcel)
                 return
         self._keep(parcel)
@@ -138,7 +141,7 @@ class Sender:
             attempts, self._urgent = self._attempts, True
             self._condition.notify_all()
             while True:
-                waiting = bool(self._memory) or self._sending > 0
+                waiting = bool(self._memory) or self._current is not None
                 tried = self._attempts > attempts and self._failures > 0
                 if not waiting and (self.spooled == 0 or tried):
                     return True
@@ -151,7 +154,9 @@ class Sender:
         """Ends the thread and saves what is left in memory: to the spool, or it is dropped and counted."""
         with self._condition:
             self._stopped = True
-            left, self._memory, self._size = list(self._memory), deque(), 0
+            left, self._memory, self._size = list(self._memory), deque[Parcel](), 0
+            if self._current is not None and self._current.file is None:
+                left.append(self._current)  # it may arrive yet: stored once all the same
             self._condition.notify_all()
         for parcel in left:
             self._keep(parcel)
@@ -167,38 +172,39 @@ class Sender:
                 try:
                     self._deliver(parcel)
                 finally:
-                    with self._condition:
-                        self._sending = 0
-                        self._condition.notify_all()
+                    self._settled()
         self._transport.close()
 
     def _next(self) -> Parcel | None:
         """The next parcel to try, memory before disk; waits for one, or for the time to try."""
         with self._condition:
             wait = self._not_before - time.monotonic()
-            if wait > 0 and not self._urgent:
-                if self._memory and self._spool is not None:
-                    parcel = self._forget()
-                else:
-                    self._condition.wait(wait)
-                    return None
-            elif self._memory:
-                parcel = self._forget()
-                self._sending = parcel.spans if parcel.mine else 0
-                return parcel
-            else:
-                parcel = None
-        if parcel is not None:
-            self._keep(parcel)
+            resting = wait > 0 and not self._urgent
+            if self._memory and (not resting or self._has_disk()):
+                self._current = self._forget()
+            elif resting:
+                self._condition.wait(wait)
+                return None
+        if self._current is not None and resting:
+            self._keep(self._current)
+            self._settled()
             return None
+        if self._current is not None:
+            return self._current
         taken = self._spool.take() if self._spool is not None else None
         with self._condition:
+            self._current = taken
             if taken is None:
                 self._urgent = False
                 self._condition.notify_all()
                 if not self._memory and not self._stopped:
-                    self._condition.wait(5.0 if self._spool is None else 30.0)
+                    self._condition.wait(_SPOOL_LOOK)
         return taken
+
+    def _settled(self) -> None:
+        with self._condition:
+            self._current = None
+            self._condition.notify_all()
 
     def _deliver(self, parcel: Parcel) -> None:
         endpoint = self._transport.endpoint
@@ -245,11 +251,11 @@ class Sender:
     def _again(self, parcel: Parcel, retry_after: float | None) -> None:
         with self._condition:
             self._failures += 1
-            wait = min(2.0 ** (self._failures - 1), _LONGEST_WAIT) if retry_after is None else min(retry_after, _LONGEST_WAIT)
+            backoff = 2.0 ** min(self._failures - 1, 10)
+            wait = min(backoff if retry_after is None else retry_after, _LONGEST_WAIT)
             self._not_before = time.monotonic() + wait
             self._attempts += 1
-            if self._spool is not None or not self._urgent:
-                self._urgent = False
+            self._urgent = False
         if parcel.file is not None and self._spool is not None:
             self._spool.back(parcel)
         else:
@@ -294,10 +300,11 @@ class Sender:
         """To the spool, or to memory where there is none or the disk says no; dropped when the sender has stopped."""
         if parcel.fleeting:
             return
-        if self._spool is not None:
+        if self._spool is not None and (self._has_disk() or self._stopped):
             try:
                 gone = self._spool.write(parcel)
             except OSError as error:
+                self._no_disk_before = time.monotonic() + _LONGEST_WAIT
                 report("spool", "the spool cannot be written (%s)", error)
             else:
                 if gone:
@@ -308,6 +315,9 @@ class Sender:
                 self._lost(parcel.spans, "the process ends and there is no spool")
             else:
                 self._remember(parcel, first=first)
+
+    def _has_disk(self) -> bool:
+        return self._spool is not None and time.monotonic() >= self._no_disk_before
 
     def _lost(self, spans: int, why: str) -> None:
         self._counters.add(dropped=spans)

@@ -75,29 +75,26 @@ class Sink:
         return [ExportTraceServiceRequest.FromString(body) for body in self.bodies()]
 
     def all(self) -> list[SeenSpan]:
-        seen: list[SeenSpan] = []
-        for message in self.messages():
-            for resource_spans in message.resource_spans:
-                resource = {pair.key: plain(pair.value) for pair in resource_spans.resource.attributes}
-                for scope_spans in resource_spans.scope_spans:
-                    for span in scope_spans.spans:
-                        seen.append(
-                            SeenSpan(
-                                span.name,
-                                span.trace_id.hex(),
-                                span.span_id.hex(),
-                                span.parent_span_id.hex(),
-                                span.start_time_unix_nano,
-                                span.end_time_unix_nano,
-                                {pair.key: plain(pair.value) for pair in span.attributes},
-                                [(event.name, {p.key: plain(p.value) for p in event.attributes}) for event in span.events],
-                                span.status.code,
-                                span.status.message,
-                                resource,
-                                scope_spans.scope.name,
-                            )
-                        )
-        return seen
+        return [
+            SeenSpan(
+                span.name,
+                span.trace_id.hex(),
+                span.span_id.hex(),
+                span.parent_span_id.hex(),
+                span.start_time_unix_nano,
+                span.end_time_unix_nano,
+                {pair.key: plain(pair.value) for pair in span.attributes},
+                [(event.name, {p.key: plain(p.value) for p in event.attributes}) for event in span.events],
+                span.status.code,
+                span.status.message,
+                {pair.key: plain(pair.value) for pair in resource_spans.resource.attributes},
+                scope_spans.scope.name,
+            )
+            for message in self.messages()
+            for resource_spans in message.resource_spans
+            for scope_spans in resource_spans.scope_spans
+            for span in scope_spans.spans
+        ]
 
     def spans(self) -> dict[str, SeenSpan]:
         """Ended spans by name, after a flush."""

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def test_threads_keep_the_trace_by_opt_in(tmp_path: Path, quiet_sink: Sink) -> N
     program = f"""
 import threading, tracer
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 tracer.configure(endpoint={quiet_sink.url!r}, spool=False, threads=True)
 
 @tracer.retriever
@@ -73,7 +75,10 @@ with tracer.session("s1"), tracer.chain("request"):
 
 def test_session_user_tags_and_metadata_reach_every_span_inside(sink: Sink) -> None:
     provider = trace.get_tracer_provider()
-    with tracer.session("thread-42"), tracer.user("ada"), tracer.tags("prod"), tracer.tags("eu"), tracer.metadata(release="1"):
+    bound = (tracer.session("thread-42"), tracer.user("ada"), tracer.tags("prod"), tracer.tags("eu"), tracer.metadata(release="1"))
+    with ExitStack() as blocks:
+        for block in bound:
+            blocks.enter_context(block)
         with tracer.metadata(build=7), tracer.chain("request"):
             retrieve("a")
             with provider.get_tracer("other").start_as_current_span("sdk"):
