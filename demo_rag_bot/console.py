@@ -220,6 +220,50 @@ def _ask_user() -> str:
         return ""
 
 
+# ---- slack ----
+
+
+@cli.command()
+def slack(
+    port: Annotated[
+        int | None, _option("--port", help="Take events over HTTP on this port instead of Socket Mode.", min=0, max=65_535)
+    ] = None,
+    host: Annotated[str, _option("--host", help="Address to bind.")] = HOST,
+    docs: Docs = None,
+    k: K = Options.k,
+    fault: Faults = None,
+    index: IndexFolder = None,
+    threads: Threads = None,
+    collector: Collector = None,
+    token: Token = None,
+    viewer: Viewer = None,
+) -> None:
+    """The bot in Slack. Needs SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP, with --port)."""
+    import uvicorn
+    from slack_sdk.errors import SlackApiError
+
+    from demo_rag_bot.slack import PATH, Adapter, SlackRefused, SlackSettings, http_app, socket_mode
+
+    listener = _listen(host, port) if port is not None else None
+    configure(collector, token, viewer)
+    with (
+        opened(BotSettings.of(docs, index)) as (library, searched),
+        conversations(library, searched, threads, k, fault, collector, token) as talk,
+    ):
+        try:
+            adapter = Adapter(talk, SlackSettings.from_environment())
+            with suppress(KeyboardInterrupt):
+                if listener:
+                    application = http_app(adapter)
+                    print(f"ready http://{host}:{listener.getsockname()[1]}{PATH}", flush=True)
+                    uvicorn.Server(uvicorn.Config(application, log_level="warning", server_header=False)).run(sockets=[listener])
+                else:
+                    print("ready over Socket Mode", flush=True)
+                    socket_mode(adapter).start()
+        except (SlackRefused, SlackApiError) as error:
+            _refuse(f"Slack: {error}")
+
+
 # ---- seed ----
 
 
