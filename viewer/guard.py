@@ -66,7 +66,7 @@ class Policy:
         if not self.token:
             return True
         scheme, _, shown = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self.token.encode()):
+        if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode("latin-1", "replace"), self.token.encode()):
             return True
         return hmac.compare_digest(cookie(headers.get("cookie", ""), COOKIE).encode(), self.session().encode())
 

@@ -1,4 +1,4 @@
-"""Trace content is hostile text: the ways it could become markup, a request or a formula are closed by rule, and the rule is checked here."""
+"""Trace content is hostile text: the ways it could become markup or a request are closed by rule, and the rule is checked here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SCRIPTS = sorted((PACKAGE / "components").rglob("*.js"))
 # a caption has to argue with this list. `html` is for the constant style of chrome.py.
 ALLOWED = {"Page", "html", "logo", "navigation", "query_params", "set_page_config", "switch_page", "text", "code", "json", "dataframe"}
 MARKUP = re.compile(
-    r"innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|DOMParser|document\.write|srcdoc|setHTML|\beval\(|new Function|javascript:"
+    r"innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|DOMParser|document\.write|srcdoc|setHTML"
+    r"|\beval\(|new Function|javascript:"
 )
 
 
@@ -33,7 +34,9 @@ def streamlit_names(tree: ast.Module) -> set[str]:
 def test_pages_use_only_the_streamlit_that_cannot_make_markup(module: Path) -> None:
     tree = ast.parse(module.read_text())
     assert streamlit_names(tree) <= ALLOWED
-    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "streamlit" for alias in node.names]
+    imported = [
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "streamlit" for alias in node.names
+    ]
     assert set(imported) <= {"App"}, "use st.…, so that this test sees it"
     keywords = {word.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for word in node.keywords}
     assert not {word for word in keywords if word and word.startswith("unsafe_allow")}

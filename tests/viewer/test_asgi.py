@@ -1,0 +1,69 @@
+"""One process, one origin: assets by digest, the pass-through to the collector, the pages' own HTML."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from tests.processes import RunningCollector
+from tests.viewer.conftest import running_viewer
+from viewer import assets
+from viewer.asgi import index_page
+
+
+def test_the_start_leads_to_the_traces_and_pages_are_ours(viewer: str) -> None:
+    assert httpx.get(viewer + "/").headers["location"] == "/traces"
+    page = httpx.get(viewer + "/traces")
+    assert "<title>Right Passage</title>" in page.text
+    assert "SourceSans" not in page.text
+    assert page.headers["cache-control"] == "no-cache"
+
+
+def test_every_file_a_page_names_is_there_compressed_and_kept(viewer: str) -> None:
+    page = httpx.get(viewer + "/trace").text
+    named = re.findall(r'(?:src|href)="(\.?/(?:static|assets)/[^"]+)"', page)
+    assert len(named) > 20
+    for path in named:
+        answer = httpx.get(f"{viewer}/{path.lstrip('./')}", headers={"accept-encoding": "gzip"})
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert path.endswith(".woff2") or answer.headers["content-encoding"] == "gzip"
+
+
+def test_assets_are_named_by_what_is_in_them() -> None:
+    changed = dict(assets.FILES) | {"static/boot.js": b"other"}
+    assert assets.digest(changed) != assets.digest(assets.FILES)
+    assert {"components/base/shell.js", "static/fonts/inter-latin-wght-normal.woff2"} <= set(assets.FILES)
+
+
+def test_unknown_assets_and_odd_paths_are_refused(viewer: str) -> None:
+    for path in ("/assets/x/../../guard.py", "/assets/%2e%2e/guard.py", "/static/../app.py", "/static/%2e%2e/%2e%2e/app.py"):
+        assert httpx.get(viewer + path).status_code in {400, 404} or "<title>Right Passage" in httpx.get(viewer + path).text
+
+
+def test_the_api_is_the_collectors_own(viewer: str, collector: RunningCollector) -> None:
+    through, direct = (httpx.get(base + "/api/v1/filter/fields").json() for base in (viewer, collector.http))
+    assert through == direct
+    wrong = httpx.get(viewer + "/api/v1/traces", params={"filter": "statuz:x"})
+    assert wrong.status_code == 400
+    assert wrong.headers["content-type"].startswith("application/problem+json")
+    assert httpx.get(viewer + "/api/v1/traces/" + "0" * 32).status_code == 404
+
+
+def test_only_the_api_is_passed_on(viewer: str) -> None:
+    for path in ("/metrics", "/v1/traces", "/openapi.json", "/api/v1/../../metrics"):
+        assert "rightpassage_" not in httpx.get(viewer + path).text
+
+
+def test_without_a_collector_or_bot_it_says_so() -> None:
+    with running_viewer("http://127.0.0.1:9") as url:
+        away = httpx.get(url + "/api/v1/stats")
+        assert away.status_code == 502
+        assert "http://127.0.0.1:9" in away.json()["detail"]
+        assert httpx.get(url + "/bot/healthz").status_code == 404
+        assert httpx.get(url + "/traces").status_code == 200
+
+
+def test_a_changed_index_page_of_streamlit_still_works() -> None:
+    assert index_page(b"<html><head></head></html>").count(b"boot.js") == 1
