@@ -30,6 +30,12 @@ REQUEST_TYPES = {
 }
 
 
+TWICE = (  # what the LangChain handler writes of a tool under two names, its wrapping included
+    ("arguments", "gen_ai.tool.call.arguments", "traceloop.entity.input"),
+    ("result", "gen_ai.tool.call.result", "traceloop.entity.output"),
+)
+
+
 def _entity(value: Any) -> Any:
     """An entity's input or output; what its LangChain handler wraps around the value (tags, metadata, kwargs) is taken off."""
     found = unquoted_payload(value)
@@ -46,6 +52,10 @@ def _refine(reading: Reading) -> None:
         name = reading.attributes.get("traceloop.entity.name")
         if isinstance(name, str):
             reading.claim("tool_name", "traceloop.entity.name", name)
+        for slot, key, entity in TWICE:
+            value = reading.attributes.get(key)
+            if value is not None and value == reading.attributes.get(entity):
+                reading.claim(slot, key, _entity(value), ahead=True)
 
 
 DIALECT = Dialect(
