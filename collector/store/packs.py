@@ -47,7 +47,7 @@ def _tag(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {MARK: f"f{value}"}
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() and _has_surrogate(value) else value
+        return plain(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
         return {MARK: f"i{value}"}
     if isinstance(value, bytes):
@@ -59,8 +59,11 @@ def _tag(value: Any) -> Any:
     return value
 
 
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
+def plain(text: str) -> str:
+    """The text with lone surrogates, which have no UTF-8, replaced by U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _untag(value: Any) -> Any:

@@ -13,6 +13,7 @@ import orjson
 
 from collector import rollup
 from collector.model import Candidate, Document, Normalised, Span, SpanKind, SpanRow, StatusCode, TraceSummary, Usage
+from collector.store.packs import plain
 
 KINDS: Mapping[SpanKind, int] = {kind: number for number, kind in enumerate(sorted(SpanKind))}
 KINDS_BACK: Sequence[SpanKind] = tuple(sorted(SpanKind))
@@ -242,7 +243,7 @@ def trace_record(summary: TraceSummary, intern: Intern, *, id: int, seq: int, ru
         running,
         summary.error_count,
         STATUSES[summary.status],
-        summary.root_name,
+        _plain(summary.root_name),
         KINDS[summary.root_kind],
         id_number(summary.root_span_id) if summary.root_span_id else None,
         summary.root_missing,
@@ -250,8 +251,8 @@ def trace_record(summary: TraceSummary, intern: Intern, *, id: int, seq: int, ru
         _array(summary.models),
         _array(summary.tags),
         intern(summary.session_id),
-        summary.user_id,
-        summary.environment,
+        _plain(summary.user_id),
+        _plain(summary.environment),
         usage.input_tokens,
         usage.output_tokens,
         usage.total_tokens,
@@ -263,14 +264,18 @@ def trace_record(summary: TraceSummary, intern: Intern, *, id: int, seq: int, ru
         (usage.input_tokens or 0) + (usage.output_tokens or 0) if known else usage.total_tokens,
         summary.cost_usd,
         summary.unpriced,
-        summary.input_preview,
-        summary.output_preview,
+        _plain(summary.input_preview),
+        _plain(summary.output_preview),
         verdict,
     )
 
 
+def _plain(text: str | None) -> str | None:
+    return text if text is None else plain(text)
+
+
 def _array(values: Sequence[str]) -> str:
-    return orjson.dumps(list(values)).decode() if values else "[]"
+    return orjson.dumps([plain(value) for value in values]).decode() if values else "[]"
 
 
 def summary_of(record: TraceRecord, text: Callable[[int | None], str | None]) -> TraceSummary:

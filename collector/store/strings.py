@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collector.store.connection import Connection
+from collector.store.packs import plain
 
 KEPT = 50_000
 
@@ -31,7 +32,7 @@ class Strings:
 
     @staticmethod
     def _look_up(connection: Connection, text: str) -> int:
-        clean = text.encode("utf-8", "replace").decode()  # a lone surrogate has no UTF-8
+        clean = plain(text)
         found = connection.execute("SELECT id FROM strings WHERE text=?", (clean,)).fetchone()
         if found is None:
             found = connection.execute("INSERT INTO strings (text) VALUES (?) RETURNING id", (clean,)).fetchone()
