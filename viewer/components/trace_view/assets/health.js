@@ -8,9 +8,22 @@ import { spanLink } from "./story.js";
 
 /** @typedef {import("./mount.js").Page} Page */
 
+/**
+ * What the collector found, and what the columns alone show where it was not asked to look at every span.
+ * @param {import("./model.js").Trace} trace @returns {Record<string, any>}
+ */
+export function healthOf(trace) {
+  const { health, orphans, id } = trace;
+  if (!orphans.size || health.orphan_count) return health;
+  const ids = [...orphans].map((i) => id[i]);
+  const message = `${counted(ids.length, "span")} ${ids.length === 1 ? "names a parent" : "name parents"} that never arrived.`;
+  return { ...health, orphan_count: ids.length, findings: [...(health.findings ?? []), { code: "orphan", message, span_ids: ids }] };
+}
+
 /** @param {Page} page @param {string} state what the page is doing: "", "live", "offline" */
 export function footer(page, state) {
-  const { health, size } = page.trace;
+  const { size } = page.trace;
+  const health = healthOf(page.trace);
   const findings = health.findings ?? [];
   const notes = [
     [health.orphan_count, "orphan"],
@@ -21,13 +34,13 @@ export function footer(page, state) {
   const running = page.trace.state.includes("running");
   const odd = findings.length > 0 || notes.length > 0;
   const summary = [icon(running ? ICONS.clock : odd ? ICONS.warning : ICONS.ok), h("span", null, running && !odd ? "still arriving" : odd ? notes.map(([count, noun]) => counted(count, noun)).join(" · ") || counted(findings.length, "finding") : "arrived whole"), h("span", "facts", counted(size, "span"))];
-  const health_ = findings.length
+  const arrival = findings.length
     ? h("details", "health odd", h("summary", null, summary), h("div", "health-card", h("h3", null, "Trace health"), h("ul", null, findings.slice(0, 40).map((/** @type {any} */ finding) => findingRow(page, finding)))))
     : h("div", odd ? "health odd" : "health", summary);
   return h(
     "footer",
     "foot",
-    health_,
+    arrival,
     h("span", "spacer"),
     state === "live" && h("span", "live", h("i", "pulse"), "live: updates as spans arrive"),
     state === "offline" && h("span", { class: "offline", role: "status" }, icon(ICONS.warning), "collector not reachable; trying again"),

@@ -96,6 +96,7 @@ export function mount(root, options) {
   let wait = POLL_MS;
   let gone = false;
   let generation = 0;
+  let changedBodies = false; // spans are read differently now: what is shown of them is stale
 
   // ---- Frame ----
 
@@ -142,6 +143,7 @@ export function mount(root, options) {
     step,
     refresh: () => {
       store.forget();
+      changedBodies = true;
       void load(true);
     },
     onlyErrors: () => setKinds(new Set(["error"])),
@@ -230,9 +232,8 @@ export function mount(root, options) {
     selected = found ?? rootOf(trace);
     reveal(selected);
     drawAll();
-    // Running spans change under the reader: only what grew is drawn again, the rest keeps its scroll and its open cards.
-    const settled = again && before.size && found !== undefined && before.state[before.index.get(keptId) ?? 0] === trace.state[selected] && before.end[before.index.get(keptId) ?? 0] - (before.index.get(keptId) ?? 0) === trace.end[selected] - selected;
-    if (!settled) detail.show(selected);
+    if (changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, selected)) detail.show(selected);
+    changedBodies = false;
     tree.reveal(positionOf(selected), true);
     root.dataset.ready = traceId;
     report();
@@ -703,6 +704,16 @@ export function mount(root, options) {
       removeEventListener("resize", fit);
     },
   };
+}
+
+/**
+ * Whether a span and what is below it stayed as they were: then its detail keeps its scroll and its open cards while others arrive.
+ * @param {import("./model.js").Trace} before @param {number} i @param {import("./model.js").Trace} after @param {number} at
+ */
+function sameSubtree(before, i, after, at) {
+  if (i < 0 || before.end[i] - i !== after.end[at] - at) return false;
+  for (let offset = 0; i + offset < before.end[i]; offset++) if (before.state[i + offset] !== after.state[at + offset]) return false;
+  return true;
 }
 
 /** @type {Record<string, string>} */

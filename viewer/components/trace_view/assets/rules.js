@@ -30,7 +30,7 @@ export function ruleForm(page, span, key) {
       const next = { ...rules, fields: { ...rules.fields, [key]: choice.value } };
       await page.store.ask("/rules", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(next) });
       said.textContent = "Reading stored spans again…";
-      await page.store.ask("/renormalise", { method: "POST" });
+      await page.store.ask("/renormalise", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
       page.refresh();
     } catch (error) {
       said.textContent = `Not saved: ${visible(/** @type {Error} */ (error).message)}`;
