@@ -1,12 +1,14 @@
 """Token counts in every provider's words, as one Usage; cached tokens are part of the input, reasoning tokens part of the output.
 
-Some emitters count disjoint buckets (Langfuse's LangChain handler, Anthropic's own API): input without the cached part. That shows when the
-parts do not add up to the total, or when more was cached than put in; then the cached tokens are added back.
+Some emitters count disjoint buckets (Langfuse's LangChain handler: input without the cached part, output without the reasoning; Gemini:
+output without the thoughts; Anthropic's own API). That shows when input and output do not add up to the total, or when more was cached
+than put in; then the missing bucket is added back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 from collector.dialects.values import integer
@@ -130,6 +132,29 @@ def usage_object(value: Any) -> Mapping[str, Any] | None:
     return None
 
 
+BUCKETS = (  # counts that some emitters keep apart, and the side they belong to
+    ("reasoning_tokens", "out"),
+    ("cached_input_tokens", "in"),
+    ("cache_write", "in"),
+    ("audio_input_tokens", "in"),
+    ("audio_output_tokens", "out"),
+)
+
+
+def _with_buckets(given: int, out: int, missing: int, counts: Mapping[str, int]) -> tuple[int, int]:
+    """Input and output with the buckets that make up for what is missing in the total: the fewest that do so exactly."""
+    kept = [(side, count) for name, side in BUCKETS if (count := counts.get(name, 0)) > 0]
+    for size in range(1, len(kept) + 1):
+        for chosen in combinations(kept, size):
+            if sum(count for _, count in chosen) == missing:
+                return (
+                    given + sum(count for side, count in chosen if side == "in"),
+                    out + sum(count for side, count in chosen if side == "out"),
+                )
+    cached = counts.get("cached_input_tokens", 0)
+    return (given + cached, out) if cached <= missing else (given, out)
+
+
 def as_usage(counts: Mapping[str, int]) -> Usage | None:
     """One Usage with its invariants restored, or None when nothing was counted: no usage is not usage 0.
 
@@ -138,10 +163,10 @@ def as_usage(counts: Mapping[str, int]) -> Usage | None:
     cached, written = counts.get("cached_input_tokens"), counts.get("cache_write", 0)
     if given is None and out is None and total is None and not any(counts.values()):
         return None
-    if given is not None and cached:
-        apart = total is not None and given + (out or 0) < total
-        if cached > given or apart:
-            given += cached + (written if cached > given or (apart and total == given + (out or 0) + cached + written) else 0)
+    if given is not None and out is not None and total is not None and (missing := total - given - out) > 0:
+        given, out = _with_buckets(given, out, missing, counts)
+    if given is not None and cached and cached > given:
+        given += cached + written
     if given is None and total is not None:
         given = max(0, total - (out or 0))
     if given is not None and out is not None and (total is None or total < given + out):
