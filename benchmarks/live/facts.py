@@ -58,7 +58,8 @@ class Payload:
 
     def __init__(self, span: Span) -> None:
         failures = [span.status_message, *(dict(e.attributes) for e in span.events if e.name == "exception")]
-        said = [span.name, dict(span.attributes), *(dict(e.attributes) for e in span.events if e.name != "exception")]
+        counted = {key: value for key, value in span.attributes.items() if not key.endswith("langgraph_step")}
+        said = [span.name, counted, *(dict(e.attributes) for e in span.events if e.name != "exception")]
         self.failure = "\n".join(str(leaf) for value in failures for leaf in leaves(value))
         self.values = [leaf for value in said for leaf in leaves(value)]
         self.text = "\n".join(value for value in self.values if isinstance(value, str))
@@ -96,7 +97,7 @@ class About:
         if fact in (None, [], {}):
             return
         if name in ("tokens", "invocation_params", "metadata_contains"):
-            held = {key: value for key, value in fact.items() if self._holds_field(name, key, value)}
+            held = {key: value for key, value in fact.items() if self._holds_field(name, key, value, fact)}
             self.absent += [f"{name}.{key}" for key in fact.keys() - held.keys()]
             fact = held
         elif name in ("documents", "input_documents"):
@@ -104,7 +105,9 @@ class About:
             self.absent += [f"{name}.{key}" for key in ("id", "content", "score", "metadata") if key in fact[0] and key not in keys]
             fact = [{key: document[key] for key in keys} for document in fact] if keys else None
         elif name == "error":
-            fact = {key: value for key, value in fact.items() if value in self.payload.failure or self.payload.holds(value)}
+            kept = {key: value for key, value in fact.items() if value in self.payload.failure or self.payload.holds(value)}
+            types = {str(e.attributes.get("exception.type")).rpartition(".")[2] for e in self.span.events if e.name == "exception"}
+            fact = {key: value for key, value in kept.items() if key != "type" or not types or value in types}  # LangSmith says Exception
         elif name == "model_any":
             fact = fact if any(self.payload.holds(value) for value in fact) else None
         elif name not in ("kind", "vector_dims", "status", "attributes") and not self.payload.holds(fact):
@@ -113,14 +116,14 @@ class About:
         if fact:
             self.facts[name] = fact
 
-    def _holds_field(self, name: str, key: str, value: Json) -> bool:
+    def _holds_field(self, name: str, key: str, value: Json, fact: Json) -> bool:
         if name != "tokens":
             return self.payload.holds(key) and self.payload.holds(value)
-        if key == "total":  # a sum needs its parts
-            return float(value) in self.payload.numbers or (
-                "input" in self.facts.get("tokens", {}) or float(value - 0) in self.payload.numbers
-            )
-        return float(value) in self.payload.numbers
+        numbers, apart = self.payload.numbers, {"input": "cached_input", "output": "reasoning_output"}
+        if float(value) in numbers or (key == "total" and {float(fact["input"]), float(fact["output"])} <= numbers):
+            return True
+        part = fact.get(apart.get(key, ""), 0)  # counted apart: 42 as 26 and 16 cached
+        return bool(part) and {float(value - part), float(part), float(fact["total"])} <= numbers
 
 
 def chat_facts(about: About, truth: Json) -> None:

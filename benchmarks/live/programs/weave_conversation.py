@@ -45,19 +45,21 @@ def call(turn, messages, shown):
     return said, told
 
 
-with start_conversation(agent_name="weather_agent", model=world.CHAT, conversation_id="sess-42") as conversation:
-    with conversation.start_turn(user_message=ASKED) as turn:
-        messages, shown = [{"role": "user", "content": ASKED}], [Message(role="user", content=ASKED)]
-        said, told = call(turn, messages, shown)
-        messages.append({"role": "assistant", "tool_calls": [c.model_dump() for c in said.tool_calls]})
-        shown.append(told)
-        for wanted in said.tool_calls:
-            with turn.tool(name=wanted.function.name, arguments=wanted.function.arguments, tool_call_id=wanted.id) as tool:
-                tool.result = world.get_weather(**json.loads(wanted.function.arguments))
-            messages.append({"role": "tool", "tool_call_id": wanted.id, "content": tool.result})
-            shown.append(Message(role="tool", tool_call_id=wanted.id, content=tool.result))
-        said, told = call(turn, messages, shown)
-        turn.record(output_messages=[told])
+with (
+    start_conversation(agent_name="weather_agent", model=world.CHAT, conversation_id="sess-42") as conversation,
+    conversation.start_turn(user_message=ASKED) as turn,
+):
+    messages, shown = [{"role": "user", "content": ASKED}], [Message(role="user", content=ASKED)]
+    said, told = call(turn, messages, shown)
+    messages.append({"role": "assistant", "tool_calls": [c.model_dump() for c in said.tool_calls]})
+    shown.append(told)
+    for wanted in said.tool_calls:
+        with turn.tool(name=wanted.function.name, arguments=wanted.function.arguments, tool_call_id=wanted.id) as tool:
+            tool.result = world.get_weather(**json.loads(wanted.function.arguments))
+        messages.append({"role": "tool", "tool_call_id": wanted.id, "content": tool.result})
+        shown.append(Message(role="tool", tool_call_id=wanted.id, content=tool.result))
+    said, told = call(turn, messages, shown)
+    turn.record(output_messages=[told])
 world.expect("*weather_agent*", kind="agent", input_contains=ASKED, output_contains="It is 18 degrees and sunny in Paris.")
 world.expect_trace(session_id="sess-42")
 provider.shutdown()
