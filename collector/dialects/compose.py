@@ -155,6 +155,8 @@ def _found_by_a_function(reading: Reading, kind: SpanKind, fields: Fields) -> No
 
 def _embedding(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["texts"] = _texts(reading, kind, reading.given, fields.get("input_messages", ()))
+    if kind is SpanKind.EMBEDDING:
+        fields["input_messages"] = ()  # Traceloop and LiteLLM write the embedded texts as messages; nobody talked
     fields["vector_dimensions"] = _dimensions(reading, kind, reading.returned)
 
 
