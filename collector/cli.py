@@ -69,6 +69,7 @@ Port: TypeAlias = Annotated[int, _option("--port", help="Port of the viewer; 0 t
 NoBrowser: TypeAlias = Annotated[bool, _option("--no-browser", help="Do not open a browser.")]
 
 Collector: TypeAlias = Annotated[str, _option("--collector", help="A running collector.", metavar="URL")]
+Endpoint: TypeAlias = Annotated[str, _option("--endpoint", help="The collector's HTTP address, as SDKs are given it.", metavar="URL")]
 AskedDb: TypeAlias = Annotated[
     str | None, _option("--db", help="A database that no collector holds, instead of --collector.", metavar="PATH")
 ]
@@ -382,6 +383,23 @@ def stats(
     for name in ("traces", "spans", "sessions", "scores"):
         console.print(f"{name:<10}{getattr(found, name):>14,}")
     console.print(f"{'on disk':<10}{human_bytes(found.bytes):>14}")
+
+
+@cli.command(rich_help_panel=LOOK)
+def doctor(
+    endpoint: Endpoint = DEFAULT_COLLECTOR,
+    grpc: Grpc = DEFAULT_GRPC,
+    token: AskedToken = None,
+) -> None:
+    """Send a probe over each transport and say in plain words what is wrong; also reads the environment that points SDKs here."""
+    from collector.doctor import diagnose, failed
+
+    checks = []
+    for check in diagnose(endpoint, None if grpc == GRPC_OFF else grpc, token, os.environ):
+        checks.append(check)
+        typer.echo(check.line())
+    if failed(checks):
+        raise typer.Exit(1)
 
 
 # ---- Keep ----
