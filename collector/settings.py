@@ -27,7 +27,7 @@ _UNITS_NS = {
     "d": 86_400_000_000_000,
     "w": 604_800_000_000_000,
 }
-_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def parse_duration_ns(text: str, option: str) -> int:
 def parse_bytes(text: str, option: str) -> int:
     """`500MB`, `2GB`, `1.5GiB`, `1048576` → bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?B?)", text.strip().upper())
-    unit = match[2] if match else None
+    unit = match[2].removesuffix("B") if match else None
     if match is None or unit not in _SIZES:
         raise InvalidValue(f"{option} {text!r} is not a size; write bytes or a number with KB, MB, GB, TB (or KiB, MiB, …), as in 2GB")
     return int(float(match[1]) * _SIZES[unit])

@@ -82,13 +82,13 @@ def import_files(client: CollectorClient, files: Sequence[Path], console: Consol
     with _progress(console, "importing") as progress:
         for file in files:
             task = progress.add_task(file.name, total=file.stat().st_size if file.suffix != ".gz" else None)
-            for body, content_type in pieces(file):
-                try:
+            try:
+                for body, content_type in pieces(file):
                     written = client.import_bytes(body, content_type=content_type)
-                except InvalidValue as problem:
-                    raise InvalidValue(f"{file}: {problem}") from problem
-                spans, duplicates, scores = spans + written.spans, duplicates + written.duplicates, scores + written.scores
-                progress.update(task, advance=len(body))
+                    spans, duplicates, scores = spans + written.spans, duplicates + written.duplicates, scores + written.scores
+                    progress.update(task, advance=len(body))
+            except (InvalidValue, OSError) as problem:
+                raise InvalidValue(f"{file}: {problem}") from problem
     return Written(spans, duplicates, scores)
 
 
@@ -97,7 +97,7 @@ def pieces(path: Path) -> Iterator[tuple[bytes, str]]:
     with _opened(path) as file:
         first = file.read(4)
         file.seek(0)
-        if first[:1] in (b"{", b"[", b" ", b"\n", b"\xef"):
+        if first[:1] in (b"{", b"[", b" ", b"\xef"):
             yield from _json_pieces(file)
         elif len(first) == 4 and first[0] != 0x0A:  # a protobuf request begins with its first field's tag, 0x0A
             yield from _framed_pieces(file)

@@ -1,0 +1,106 @@
+"""Files cut into bodies: whatever form OTLP was written in, nothing is lost, and what is something else is said."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from collector import otlp
+from collector.app import private_collector
+from collector.errors import InvalidValue, MalformedRequest
+from collector.otlp import Encoding
+from collector.transfer import PIECE_BYTES, export_to, import_files, pieces
+from tests.collector.served import rag_trace, request_of
+
+QUIET = Console(quiet=True)
+
+
+def requests(count: int) -> list[dict[str, object]]:
+    return [request_of(*rag_trace(f"question {number}")[1]) for number in range(count)]
+
+
+def protobuf(request: dict[str, object]) -> bytes:
+    return otlp.encode_traces(otlp.decode_traces(json.dumps(request).encode(), Encoding.JSON).spans, Encoding.PROTOBUF)
+
+
+def written_as(form: str, sent: list[dict[str, object]]) -> bytes:
+    lines = b"\n".join(json.dumps(request).encode() for request in sent)
+    bodies = [protobuf(request) for request in sent]
+    return {
+        "json lines": lines + b"\n",
+        "json lines, gzipped": gzip.compress(lines),
+        "one document over many lines": json.dumps(sent[0], indent=2).encode(),
+        "one protobuf request": bodies[0],
+        "the collector's file exporter": b"".join(len(body).to_bytes(4, "big") + body for body in bodies),
+    }[form]
+
+
+@pytest.mark.parametrize(
+    ("form", "count"),
+    [
+        ("json lines", 5),
+        ("json lines, gzipped", 5),
+        ("one document over many lines", 1),
+        ("one protobuf request", 1),
+        ("the collector's file exporter", 5),
+    ],
+)
+def test_every_form_is_imported_whole_and_only_once(tmp_path: Path, form: str, count: int) -> None:
+    file = tmp_path / "traces"  # what it is, is seen from how it begins
+    file.write_bytes(written_as(form, requests(count)))
+    with private_collector(str(tmp_path / "t.db")) as client:
+        first = import_files(client, [file], QUIET)
+        assert (first.spans, first.duplicates) == (3 * count, 0)
+        again = import_files(client, [file], QUIET)
+        assert (again.spans, again.duplicates) == (0, 3 * count)
+        assert client.stats().traces == count
+
+
+def test_an_export_imported_elsewhere_is_equal(tmp_path: Path) -> None:
+    with private_collector(str(tmp_path / "a.db")) as here, private_collector(str(tmp_path / "b.db")) as there:
+        for request in requests(4):
+            here.import_bytes(json.dumps(request).encode(), content_type="application/json")
+        export_to(here, "", "otlp-jsonl", str(tmp_path / "out.jsonl"), QUIET)
+        import_files(there, [tmp_path / "out.jsonl"], QUIET)
+        ours = [here.trace(summary.trace_id) for summary in here.each_trace(page_size=3)]
+        theirs = [there.trace(summary.trace_id) for summary in there.each_trace(page_size=3)]
+    assert len(ours) == 4
+    assert ours == theirs
+
+
+def test_a_large_file_goes_in_pieces_cut_at_lines(tmp_path: Path) -> None:
+    file = tmp_path / "large.jsonl"
+    line = json.dumps(requests(1)[0]).encode() + b"\n"
+    file.write_bytes(line * (3 * PIECE_BYTES // len(line)))
+    bodies = [body for body, _ in pieces(file)]
+    assert len(bodies) >= 3
+    assert all(len(body) <= PIECE_BYTES and body.endswith(b"\n") for body in bodies)
+    assert b"".join(bodies) == file.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"a diary", b"{'single': 'quotes'}", b'{"resourceSpans": 7}', b"\x0a\xff\xff\xff\xff"])
+def test_what_is_no_otlp_is_refused_naming_the_file(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "other.bin"
+    file.write_bytes(content)
+    with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue, match=r"other\.bin"):
+        import_files(client, [file], QUIET)
+
+
+def test_a_frame_cut_short_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "cut"
+    file.write_bytes((500).to_bytes(4, "big") + b"too little")
+    with pytest.raises(MalformedRequest, match="cut short"):
+        list(pieces(file))
+
+
+def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_text("old")
+    with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue):
+        export_to(client, "kindd:llm", "otlp-jsonl", str(target), QUIET)
+    assert target.read_text() == "old"
+    assert not list(tmp_path.glob("*.part"))
