@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracer.configuration import configure, disable
     from tracer.context import metadata, session, tags, user
+    from tracer.counters import Delivery
     from tracer.decorators import (
         Step,
         agent,
@@ -42,14 +43,13 @@ if TYPE_CHECKING:
     from tracer.pipeline import Limits
     from tracer.recorder import delivery, flush
     from tracer.scoring import score
-    from tracer.sender import Delivery
     from tracer.threads import carried
     from tracer.where import current_span, current_trace_id, current_trace_url
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Delivery": "tracer.sender",
+    "Delivery": "tracer.counters",
     "Limits": "tracer.pipeline",
     "Span": "tracer.lightspan",
     "Step": "tracer.decorators",

@@ -77,10 +77,10 @@ def _fields(item: Mapping[str, Any]) -> Document:
     inner = next((item[name] for name in ("node", "document", "doc", "passage") if isinstance(item.get(name), Mapping)), None)
     document = _fields(cast("Mapping[str, Any]", inner)) if inner is not None else {}
     content, identity = _first(item, CONTENT), _first(item, ID)
+    if identity is not None:
+        document["id"] = str(item[identity])
     if content is not None and not isinstance(item[content], Mapping):
         document["content"] = item[content]
-    if identity is not None and item[identity] is not None:
-        document["id"] = str(item[identity])
     if not document:
         return {}
     score = _first(item, SCORE)

@@ -51,6 +51,10 @@ class Finished:
     dropped_links: int = 0
 
 
+Item = Span | ReadableSpan | Finished
+"""What waits in the queue: a span of ours, one of other instrumentation, or one that was finished already."""
+
+
 # ---- From our span ----
 
 
@@ -245,7 +249,19 @@ def from_readable(span: ReadableSpan, redact: Redactor | None) -> Finished | Non
 def _from_sdk(attributes: Mapping[str, Any] | None) -> Attributes:
     if not attributes:
         return {}
-    return {key: Binary(value) if type(value) is bytes else value for key, value in attributes.items()}
+    return {key: _marked(value) for key, value in attributes.items()}
+
+
+def _marked(value: Any) -> Any:
+    """Bytes are bytes in the SDK's attributes, at any depth."""
+    kind = type(value)
+    if kind is bytes:
+        return Binary(value)
+    if kind is tuple or kind is list:
+        return tuple(_marked(item) for item in value)
+    if kind is dict:
+        return {key: _marked(item) for key, item in value.items()}
+    return value
 
 
 class Readable(ReadableSpan):

@@ -17,17 +17,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from tracer import encoding
-from tracer.finish import Finished
+from tracer.counters import EXIT_SECONDS, Counters, Delivery
+from tracer.finish import Finished, Item
 from tracer.lightspan import Span
 from tracer.safety import report, safely
-from tracer.sender import PROTOBUF, Counters, Delivery, Sender
+from tracer.sender import PROTOBUF, Sender
 from tracer.spool import Parcel, Spool
 from tracer.transport import Endpoint, Transport
 
-Item = Span | ReadableSpan | Finished
 Prepare = Callable[[Item, bool | None], Finished | None]
 """Finishes an item for a collector that is ours (True), another's (False) or not known yet (None)."""
 
@@ -272,9 +270,6 @@ def _on_fork(pipeline: Pipeline) -> None:
                 forked()
 
         os.register_at_fork(after_in_child=after)
-
-
-EXIT_SECONDS = 5.0
 
 
 def _at_exit(pipeline: weakref.ref[Pipeline]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, Tracer, TracerProvider
@@ -20,11 +20,13 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 
 from tracer import conventions as names
 from tracer.context import BOUND_KEY, Bound
-from tracer.finish import Finished, Readable, Redactor, finish, from_readable, readable
+from tracer.counters import EXIT_SECONDS, Delivery
+from tracer.finish import Finished, Item, Readable, Redactor, finish, from_readable, readable
 from tracer.lightspan import SPAN_KEY, Span
-from tracer.pipeline import EXIT_SECONDS, Item, Pipeline
 from tracer.safety import safely
-from tracer.sender import Delivery
+
+if TYPE_CHECKING:
+    from tracer.pipeline import Pipeline
 
 OPERATIONS = {
     "LLM": "chat",

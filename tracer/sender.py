@@ -15,10 +15,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from tracer.conventions import COLLECTOR_HEADER
+from tracer.counters import Counters
 from tracer.halving import halves, partial_success
 from tracer.safety import report, safely
 from tracer.spool import Parcel, Spool
@@ -28,40 +29,6 @@ _LONGEST_WAIT = 30.0
 _SPOOL_LOOK = 30.0  # between looks for parcels that other processes left
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 PROTOBUF = "application/x-protobuf"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Where the spans of this process went. `spooled` and `queued` are now, the others since the start."""
-
-    sent: int = 0  # posted at least once
-    acked: int = 0  # the collector has them
-    spooled: int = 0  # waiting on disk
-    dropped: int = 0  # lost, for a reason that was logged
-    rejected: int = 0  # refused by the collector one by one (partial success)
-    queued: int = 0  # waiting in memory
-    replayed: int = 0  # of earlier processes, sent by this one
-
-
-class Counters:
-    """Running totals; one lock, a few adds a second."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._totals: dict[str, int] = {"sent": 0, "acked": 0, "dropped": 0, "rejected": 0, "replayed": 0}
-
-    def add(self, **amounts: int) -> None:
-        with self._lock:
-            for name, amount in amounts.items():
-                self._totals[name] += amount
-
-    def totals(self) -> dict[str, int]:
-        with self._lock:
-            return dict(self._totals)
-
-    def forked(self) -> None:
-        self._lock = threading.Lock()
-        self._totals = dict.fromkeys(self._totals, 0)
 
 
 class Sender:

@@ -20,11 +20,10 @@ from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace import TracerProvider
 
 from tracer import conventions as names
-from tracer.finish import Finished
+from tracer.counters import Delivery
+from tracer.finish import Finished, Item
 from tracer.lightspan import readable_value
-from tracer.pipeline import Item
 from tracer.recorder import ForeignSpans, Processors, Recorder, active, current
-from tracer.sender import Delivery
 
 
 @dataclass(frozen=True)
