@@ -94,7 +94,12 @@ DIALECT = Dialect(
         "mlflow.trace.user": ("user", _text),
         "mlflow.linkedPrompts": ("prompt_name", _first_prompt("name")),
     },
-    own={"model": ("request_model", _text), "tools": "tools", **{name: _parameter(name) for name in PARAMETERS}},
+    own={
+        "model": ("request_model", _text),
+        "tools": "tools",
+        "invocation_params": "parameters",  # LangChain
+        **{name: _parameter(name) for name in PARAMETERS},
+    },
     maps={"mlflow.traceTag": ("metadata", decoded)},
     refine=_refine,
 )
