@@ -352,7 +352,7 @@ def test_the_tree_is_a_tree_to_assistive_technology(collector: RunningCollector,
     tree.focus()
     page.keyboard.press("j")
     current = page.locator(f"#{tree.get_attribute('aria-activedescendant')}")
-    assert current.get_attribute("aria-label") == "slack.event.parse, tool, 2.4\u00a0ms"
+    assert current.inner_text().split() == ["slack.event.parse", "tool", "2.4", "ms"]
     assert (current.get_attribute("aria-level"), current.get_attribute("aria-selected")) == ("2", "true")
     assert page.locator(".row", has_text="rag.pipeline").get_attribute("aria-expanded") == "true"
 

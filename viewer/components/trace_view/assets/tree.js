@@ -196,7 +196,6 @@ function drawSpan(view, i) {
       class: classes.join(" "),
       "aria-level": level + 1,
       "aria-expanded": parent ? String(open) : null,
-      "aria-label": `${name}, ${kind.toLowerCase()}, ${running ? "running" : duration(trace.duration[i])}${failed ? ", error" : ""}`,
       data: { span: trace.id[i], kind },
     },
     h(
@@ -205,9 +204,10 @@ function drawSpan(view, i) {
       caret(parent, open),
       h("span", "kind-icon", icon(kindIcon(kind))),
       h("span", { class: "label", title: name }, name),
+      h("span", "unseen", ` ${kind.toLowerCase()} `),
       trace.model[i] && !name.includes(/** @type {string} */ (trace.model[i])) && h("span", "model", visible(/** @type {string} */ (trace.model[i]))),
       view.orphans.has(i) && h("span", { class: "tag warn", title: "The span it names as its parent has not arrived" }, "orphan"),
-      failed && h("span", { class: "row-flag", title: "Error" }, icon(ICONS.error)),
+      failed && h("span", { class: "row-flag", title: "Error" }, icon(ICONS.error), h("span", "unseen", " error ")),
     ),
     h("div", "tokens", tokens === null ? "" : compact(tokens)),
     h("div", "bar-cell", h("div", "lane", bar(view, i, running))),
@@ -279,7 +279,7 @@ function drawGroup(view, g) {
   if (group.errors) classes.push("has-errors");
   return h(
     "div",
-    { class: classes.join(" "), "aria-level": level + 1, "aria-expanded": String(open), "aria-label": `${name}, ${group.count} times`, data: { group: g } },
+    { class: classes.join(" "), "aria-level": level + 1, "aria-expanded": String(open), data: { group: g } },
     h(
       "div",
       { class: "name", style: { "--level": String(level) } },
