@@ -130,6 +130,14 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
         tail = Tail(store)
         stack.callback(tail.close)
         closing = asyncio.Event()
+        http = _bound(settings.http, listener.getsockname()[1])
+        grpc_address = None
+        if settings.grpc:
+            from collector import grpc
+
+            transport = grpc.serve(ingest, settings.grpc.netloc, settings.token, reception=reception)
+            stack.callback(transport.stop, DRAIN_SECONDS)
+            grpc_address = _bound(settings.grpc, transport.port).netloc
         parts = Parts(
             store=store,
             catalog=store.catalog,
@@ -137,17 +145,16 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
             tail=tail,
             closing=closing,
             folder=str(store.path.parent),
-            about={"version": version("rightpassage"), "sqlite_version": store.sqlite_version, "database": str(store.path)},
-            counters=lambda: reception.counts,
+            about={
+                "version": version("rightpassage"),
+                "sqlite_version": store.sqlite_version,
+                "database": str(store.path),
+                "grpc": grpc_address,
+            },
+            counters=lambda: {**reception.counts, "commits": ingest.commits, "batches_refused": ingest.refused},
         )
         app = create_app(parts, OtlpEndpoint(ingest, reception=reception), settings)
-        addresses = f"http://{_bound(settings.http, listener.getsockname()[1]).netloc}"
-        if settings.grpc:
-            from collector import grpc
-
-            transport = grpc.serve(ingest, settings.grpc.netloc, settings.token, reception=reception)
-            stack.callback(transport.stop, DRAIN_SECONDS)
-            addresses += f" grpc://{_bound(settings.grpc, transport.port).netloc}"
+        addresses = f"http://{http.netloc}" + (f" grpc://{grpc_address}" if grpc_address else "")
         yield _Running(app, closing, listener, addresses)
 
 

@@ -69,7 +69,6 @@ Port: TypeAlias = Annotated[int, _option("--port", help="Port of the viewer; 0 t
 NoBrowser: TypeAlias = Annotated[bool, _option("--no-browser", help="Do not open a browser.")]
 
 Collector: TypeAlias = Annotated[str, _option("--collector", help="A running collector.", metavar="URL")]
-Endpoint: TypeAlias = Annotated[str, _option("--endpoint", help="The collector's HTTP address, as SDKs are given it.", metavar="URL")]
 AskedDb: TypeAlias = Annotated[
     str | None, _option("--db", help="A database that no collector holds, instead of --collector.", metavar="PATH")
 ]
@@ -368,6 +367,48 @@ def _followed(client: CollectorClient, filter: str) -> Generator[TraceSummary, N
 
 
 @cli.command(rich_help_panel=LOOK)
+def doctor(
+    context: typer.Context,
+    collector: Annotated[
+        str, _option("--collector", "--endpoint", help="The collector that SDKs should reach.", metavar="URL")
+    ] = DEFAULT_COLLECTOR,
+    grpc: Annotated[str, _option("--grpc", help="Its gRPC address, or 'off'. Default: what the collector says.", metavar="HOST:PORT")] = "",
+    token: AskedToken = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why do spans not arrive, or arrive blank? Tries every way in and says what is wrong.
+
+    Sends a probe over each transport and removes it again; reads the variables that point SDKs somewhere; looks at what came lately.
+    Exits 1 when something is broken."""
+    from collector.doctor import diagnose, failed
+
+    checks = []
+    styles = {"ok": "green", "failed": "red", "warning": "yellow"}
+    console = _console()
+    for check in diagnose(collector, grpc_target=_grpc_of(collector, grpc, token), token=token, environment=os.environ):
+        checks.append(check)
+        if not as_json:
+            mark, _, rest = check.line().partition(" ")
+            console.print(mark, style=styles[check.outcome], end=" ")
+            console.print(rest)
+    if as_json:
+        _print_json({"checks": [{"name": c.name, "outcome": c.outcome, "seen": c.seen, "advice": c.advice} for c in checks]})
+    raise typer.Exit(1 if failed(checks) else 0)
+
+
+def _grpc_of(collector: str, given: str, token: str | None) -> str | None:
+    """The gRPC address that was given, or the one the collector tells, or the usual one where it tells nothing."""
+    from collector.client import CollectorClient
+
+    if given:
+        return None if given.strip().lower() == GRPC_OFF else given
+    with CollectorClient(collector, token, timeout_s=5) as client, suppress(RightPassageError):
+        told = client.health().get("grpc", DEFAULT_GRPC)
+        return told if isinstance(told, str) else None
+    return DEFAULT_GRPC
+
+
+@cli.command(rich_help_panel=LOOK)
 def stats(
     context: typer.Context, as_json: AsJson = False, collector: Collector = DEFAULT_COLLECTOR, db: AskedDb = None, token: AskedToken = None
 ) -> None:
@@ -383,23 +424,6 @@ def stats(
     for name in ("traces", "spans", "sessions", "scores"):
         console.print(f"{name:<10}{getattr(found, name):>14,}")
     console.print(f"{'on disk':<10}{human_bytes(found.bytes):>14}")
-
-
-@cli.command(rich_help_panel=LOOK)
-def doctor(
-    endpoint: Endpoint = DEFAULT_COLLECTOR,
-    grpc: Grpc = DEFAULT_GRPC,
-    token: AskedToken = None,
-) -> None:
-    """Send a probe over each transport and say in plain words what is wrong; also reads the environment that points SDKs here."""
-    from collector.doctor import diagnose, failed
-
-    checks = []
-    for check in diagnose(endpoint, None if grpc == GRPC_OFF else grpc, token, os.environ):
-        checks.append(check)
-        typer.echo(check.line())
-    if failed(checks):
-        raise typer.Exit(1)
 
 
 # ---- Keep ----
@@ -484,6 +508,39 @@ def renormalise(context: typer.Context, collector: Collector = DEFAULT_COLLECTOR
     with _asked(context, collector, db, token) as client:
         changed = client.renormalise()
     _say(f"{changed:,} spans changed")
+
+
+@cli.command(rich_help_panel=KEEP)
+def rules(
+    context: typer.Context,
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="An attribute key of your own.", show_default=False)] = None,
+    field: Annotated[
+        str | None, typer.Argument(metavar="FIELD", help="What it is: input, output, documents, …", show_default=False)
+    ] = None,
+    remove: Annotated[bool, _option("--remove", help="Forget the rule of KEY.")] = False,
+    collector: Collector = DEFAULT_COLLECTOR,
+    db: AskedDb = None,
+    token: AskedToken = None,
+) -> None:
+    """Your own attribute names: `rules acme.question input` makes that key the input; alone it lists the rules.
+
+    New spans follow at once, stored ones after `rightpassage renormalise`."""
+    with _asked(context, collector, db, token) as client:
+        saved: Any = client.rules()
+        fields: dict[str, str] = dict(saved["fields"])
+        if key is not None:
+            if (field is None) != remove:
+                raise InvalidValue("give KEY and FIELD to add a rule, or KEY and --remove to forget it")
+            if remove and key not in fields:
+                raise InvalidValue(f"there is no rule for {key!r}")
+            fields.pop(key, None)
+            saved = client.save_rules({**saved, "fields": {**fields, **({key: field} if field else {})}})
+    for name, target in saved["fields"].items():
+        _say(f"{name} → {target}")
+    for name, table in saved["kinds"].items():
+        _say(f"{name}: {', '.join(f'{value} → {kind}' for value, kind in table.items())}")
+    if not saved["fields"] and not saved["kinds"]:
+        _console(stderr=True).print("no rules", style="bright_black")
 
 
 @cli.command(rich_help_panel=KEEP)

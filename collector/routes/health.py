@@ -18,7 +18,9 @@ HELP: Mapping[str, str] = {
     "logs": "Log records that enrich a span.",
     "logs_ignored": "Log records that do not, accepted and not stored.",
     "metrics_ignored": "Metric points, accepted and not stored.",
-    "requests_refused": "Requests refused because too much was waiting.",
+    "requests_refused": "Requests refused because too many bodies were being read.",
+    "batches_refused": "Batches refused because too much waited to be written.",
+    "commits": "Transactions written.",
 }
 
 

@@ -22,7 +22,23 @@ from tests.processes import RunningCollector, running_collector
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("RIGHTPASSAGE_", "OTEL_"))}
 
-COMMANDS = ("up", "serve", "view", "demo", "find", "show", "tail", "stats", "export", "import", "prune", "doctor", "renormalise", "backup")
+COMMANDS = (
+    "up",
+    "serve",
+    "view",
+    "demo",
+    "find",
+    "show",
+    "tail",
+    "stats",
+    "export",
+    "import",
+    "prune",
+    "doctor",
+    "renormalise",
+    "backup",
+    "rules",
+)
 
 
 def command(*arguments: str, environment: dict[str, str] | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -281,6 +297,37 @@ def test_backup_and_renormalise(running: RunningCollector, tmp_path: Path) -> No
     assert copy.stat().st_size > 0
     assert command("backup", str(copy), "--collector", running.http).returncode == 1, "nothing is overwritten"
     assert "spans changed" in command("renormalise", "--collector", running.http).stdout
+
+
+# ---- Doctor and rules ----
+
+
+def test_doctor_finds_a_healthy_collector_and_its_grpc_port(running: RunningCollector, trace_id: str) -> None:
+    seen = command("doctor", "--endpoint", running.http)
+    assert seen.returncode == 0, seen.stdout
+    assert running.grpc in seen.stdout
+    assert "✗" not in seen.stdout
+    checks = json.loads(command("doctor", "--collector", running.http, "--json").stdout)["checks"]
+    assert {check["outcome"] for check in checks} <= {"ok", "warning"}
+
+
+def test_doctor_fails_where_nobody_answers() -> None:
+    seen = command("doctor", "--endpoint", "http://127.0.0.1:1", "--grpc", "off")
+    assert seen.returncode == 1
+    assert "nobody answers" in seen.stdout
+
+
+def test_a_rule_changes_how_stored_spans_are_understood(running: RunningCollector) -> None:
+    trace, span = new_id(16), new_id()
+    send(running, otlp_span(trace, span, "house", attributes={"acme.question": "Whose house?"}))
+    added = command("rules", "acme.question", "input", "--collector", running.http)
+    assert added.stdout == "acme.question → input\n", added.stderr
+    assert "did you mean" in command("rules", "acme.answer", "outputt", "--collector", running.http).stderr
+    command("renormalise", "--collector", running.http)
+    shown = httpx.get(f"{running.http}/api/v1/traces/{trace}/spans/{span}", trust_env=False).json()
+    assert shown["input"] == "Whose house?"
+    assert command("rules", "acme.question", "--remove", "--collector", running.http).returncode == 0
+    assert command("rules", "--collector", running.http).stdout == ""
 
 
 # ---- Help ----
