@@ -8,7 +8,7 @@ iterative: a trace may be 10,000 spans deep, and its parent ids may form cycles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import orjson
 
@@ -159,9 +159,9 @@ def add_usage(usages: Iterable[Usage]) -> Usage:
 _USAGE_FIELDS = tuple(field.name for field in fields(Usage))
 
 
-def _cost(tree: Tree, counted: Sequence[Span]) -> tuple[float | None, bool]:
+def _cost(tree: Tree, counted: Sequence[Span], priced: Sequence[Span]) -> tuple[float | None, bool]:
     """US dollars, and whether a counted call has no price: then the sum is a lower bound."""
-    costs = [cost for span in priced_calls(tree) if (cost := understood(span).cost_usd) is not None]
+    costs = [cost for span in priced if (cost := understood(span).cost_usd) is not None]
     covered = {span.span_id for span in tree.spans if understood(span).cost_usd is not None}
     unpriced = any(
         span.span_id not in covered and not any(above in covered for above in tree.ancestors(span))
@@ -174,18 +174,32 @@ def _cost(tree: Tree, counted: Sequence[Span]) -> tuple[float | None, bool]:
 # ---- The row ----
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The spans of a trace whose tokens and whose cost count."""
+
+    calls: Sequence[Span]
+    embeddings: Sequence[Span]
+    priced: Sequence[Span]
+
+
 def summarise(spans: Sequence[Span]) -> TraceSummary:
     """The summary of one trace from its normalised spans (at least one); any order, no duplicates."""
+    return summarise_and_count(spans)[0]
+
+
+def summarise_and_count(spans: Sequence[Span]) -> tuple[TraceSummary, Counted]:
+    """The summary, and which spans it counted: a store keeps both, and the tree is only built once."""
     tree = Tree(spans)
     ended = [span for span in tree.spans if not is_running(span)]
     root = tree.root
     assert root is not None, "a trace has at least one span"
-    counted, embedded = calls(tree), embedding_calls(tree)
-    cost, unpriced = _cost(tree, [*counted, *embedded])
+    counted, embedded, priced = calls(tree), embedding_calls(tree), priced_calls(tree)
+    cost, unpriced = _cost(tree, [*counted, *embedded], priced)
     ordered = [root, *(span for span in tree.spans if span is not root)]
     start = tree.spans[0].start_unix_nano
     embedding_tokens = [usage.input_tokens or usage.total_tokens or 0 for span in embedded if (usage := understood(span).usage)]
-    return TraceSummary(
+    summary = TraceSummary(
         trace_id=root.trace_id,
         root_name=root.name,
         root_missing=tree.root_missing,
@@ -210,6 +224,7 @@ def summarise(spans: Sequence[Span]) -> TraceSummary:
         unpriced=unpriced,
         state="running" if len(ended) < len(tree.spans) else "ended",
     )
+    return summary, Counted(counted, embedded, priced)
 
 
 def condense(span: Span) -> Span:

@@ -21,7 +21,10 @@ _UPDATE_SPAN = update("spans", SpanRecord)
 def derive_again(writer: Writer, before: TraceRecord, changes: Changes, facets: Facets) -> int:
     """Bring the rows of one trace up to date, in the writer's transaction; how many spans changed."""
     pairs = spans_of_trace(writer.connection, before, writer.strings)
-    flags = flags_of([span for _, span in pairs])
+    ended = [span for _, span in pairs]
+    running = running_spans(writer.connection, before.id, before.trace_id.hex()) if before.running_count else []
+    summary, counted = rollup.summarise_and_count([*ended, *running])
+    flags = flags_of(counted, ended)
     changed = [(old, new) for old, new in ((record, _record(writer, record, span, flags)) for record, span in pairs) if old != new]
     for old, new in changed:
         writer.connection.execute(_UPDATE_SPAN, (*new[1:], new.id))
@@ -30,7 +33,9 @@ def derive_again(writer: Writer, before: TraceRecord, changes: Changes, facets: 
     if changed:
         new_by_id = {new.id: new for _, new in changed}
         _change_facets(facets, before.id, [old for old, _ in pairs], [new_by_id.get(old.id, old) for old, _ in pairs])
-    _change_trace(writer, before, [span for _, span in pairs], facets, changes)
+    now = trace_record(summary, writer.intern, id=before.id, seq=before.seq, running=len(running), verdict=before.verdict)
+    if now != before:
+        _change_trace(writer, before, now, facets, changes)
     writer.forget([before.id])
     return len(changed)
 
@@ -58,12 +63,7 @@ def _change_facets(facets: Facets, trace: int, before: Sequence[SpanRecord], aft
     facets.count(KIND, new_kinds - old_kinds)
 
 
-def _change_trace(writer: Writer, before: TraceRecord, ended: Sequence[Span], facets: Facets, changes: Changes) -> None:
-    running = running_spans(writer.connection, before.id, before.trace_id.hex()) if before.running_count else []
-    summary = rollup.summarise([*ended, *running])
-    now = trace_record(summary, writer.intern, id=before.id, seq=before.seq, running=len(running), verdict=before.verdict)
-    if now == before:
-        return
+def _change_trace(writer: Writer, before: TraceRecord, now: TraceRecord, facets: Facets, changes: Changes) -> None:
     after = now._replace(seq=writer.next_seq())
     writer.replace_trace(before, after, changes)
     facet_changes(facets, before, after, writer.intern)

@@ -23,7 +23,7 @@ from collector.model import Attributes, AttributeValue, Event, Link, Resource, S
 MAX_SPANS, MAX_BYTES = 48, 256 * 1024  # of a pack: enough to share texts, small enough to unpack one span in 0.2 ms
 LEVEL = 3
 MARK = "\x00"
-_ESCAPED_MARK = b'"\\u0000'
+_ESCAPED_MARK = b"\\u0000"
 _LENGTHS = struct.Struct("<I")
 MAX_SIGNED = 2**63 - 1
 _STATUS = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
@@ -84,10 +84,23 @@ def dumps(value: Any) -> bytes:
         text = orjson.dumps(value, default=_tag_bytes)
     except TypeError:
         return json.dumps(_tag(value), ensure_ascii=False).encode()  # deeper than orjson goes, a surrogate, a huge int
-    # orjson writes NaN as null, and a map's own key may begin with our mark: only then is the slow way needed
-    if b"null" in text or _ESCAPED_MARK in text:
-        return _dumps_tagged(_tag(value))
-    return text
+    # orjson writes NaN as null, and a map's own key may begin with our mark: only then is the slow way needed. (Looking for a number
+    # that is not finite costs 1 µs a span, looking for "null" in its JSON 10.)
+    return _dumps_tagged(_tag(value)) if _not_finite(value) or _ESCAPED_MARK in text else text
+
+
+def _not_finite(value: Any) -> bool:
+    """Whether a NaN or an infinity is somewhere inside."""
+    for inner in value.values() if type(value) is dict else value:
+        kind = type(inner)
+        if kind is str or kind is int:
+            continue
+        if kind is float:
+            if inner - inner != 0.0:
+                return True
+        elif isinstance(inner, dict | list | tuple | Mapping) and _not_finite(inner):
+            return True
+    return False
 
 
 def _dumps_tagged(value: Any) -> bytes:

@@ -44,8 +44,6 @@ def remove_traces(writer: Writer, traces: Sequence[int]) -> tuple[int, int]:
         found = connection.execute(f"{_SELECT_TRACES} WHERE id IN (SELECT value FROM json_each(?))", (_json(traces),))
         records = [TraceRecord._make(row) for row in found.fetchall()]
         spans = sum(_remove(writer, record, changes, facets) for record in records)
-        for session in {record.session for record in records if record.session is not None}:
-            writer.close_session(session)
         writer.apply(changes)
         facets.apply(connection)
         writer.forget([record.id for record in records])
@@ -61,7 +59,6 @@ def _remove(writer: Writer, trace: TraceRecord, changes: Changes, facets: Facets
     changes.spans(records, -1)
     changes.trace(trace, writer.first_service(trace), -1)
     facets.remove(trace.id, span_facets(records) | summary_facets(trace, writer.intern), {record.kind for record in records})
-    writer.change_session(trace, -1)
     for statement in (
         "INSERT OR IGNORE INTO gone VALUES (?)",
         "DELETE FROM spans WHERE trace=?",

@@ -134,7 +134,8 @@ def span_record(
     start = span.start_unix_nano if span.start_unix_nano <= LIMIT else LIMIT
     end = span.end_unix_nano if span.end_unix_nano <= LIMIT else LIMIT
     parent = span.parent_span_id
-    ranked = n.documents or n.candidates
+    documents, candidates = n.documents, n.candidates
+    ranked = bool(documents or candidates)
     return SpanRecord(
         id,
         trace,
@@ -147,21 +148,21 @@ def span_record(
         end - start,
         flags,
         intern(n.service),
-        intern(n.model),
-        intern(n.provider),
-        intern(n.operation),
-        intern(error_name(n)),
-        intern(n.stage),
+        intern(n.model) if n.model is not None else None,
+        intern(n.provider) if n.provider is not None else None,
+        intern(n.operation) if n.operation is not None else None,
+        intern(error_name(n)) if n.status is StatusCode.ERROR else None,
+        intern(n.stage) if n.stage is not None else None,
         intern(index.name) if index else None,
         intern(index.version) if index else None,
         _small(usage.input_tokens) if usage else None,
         _small(usage.output_tokens) if usage else None,
         n.cost_usd,
         n.time_to_first_token_ns,
-        len(n.documents) if ranked or n.kind is SpanKind.RETRIEVER else None,
-        len(n.candidates) if ranked else None,
-        top_score(n.documents) if ranked else None,
-        margin(n.documents, n.candidates) if ranked else None,
+        len(documents) if ranked or n.kind is SpanKind.RETRIEVER else None,
+        len(candidates) if ranked else None,
+        top_score(documents) if ranked else None,
+        margin(documents, candidates) if candidates else None,
         resource,
         scope,
         pack,
@@ -169,24 +170,21 @@ def span_record(
     )
 
 
-def flags_of(spans: Sequence[Span]) -> Mapping[str, int]:
+def flags_of(counted: rollup.Counted, spans: Sequence[Span]) -> Mapping[str, int]:
     """Which spans of a trace count: their tokens and their cost once per call; and which have no price."""
-    tree = rollup.Tree(spans)
     flags: dict[str, int] = {}
-    for span in (*rollup.calls(tree), *rollup.embedding_calls(tree)):
+    for span in (*counted.calls, *counted.embeddings):
         flags[span.span_id] = TOKENS_COUNT
-    for span in rollup.priced_calls(tree):
+    for span in counted.priced:
         flags[span.span_id] = flags.get(span.span_id, 0) | COST_COUNTS
     for span in spans:
-        if rollup.understood(span).cost_source == "unpriced":
+        if span.normalised is not None and span.normalised.cost_source == "unpriced":
             flags[span.span_id] = flags.get(span.span_id, 0) | UNPRICED
     return flags
 
 
-def error_name(n: Normalised) -> str | None:
-    """The type of a span's error; one that says no type is still an error."""
-    if n.status is not StatusCode.ERROR:
-        return None
+def error_name(n: Normalised) -> str:
+    """The type of a failed span's error; one that says no type is still an error."""
     return (n.error.type if n.error else None) or "error"
 
 

@@ -12,7 +12,8 @@ class Strings:
     """Both directions with a bounded memory; the writer's side is forgotten when its transaction fails."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[str | None, int] = {}
+        self.known = self._numbers.get  # the number of a text that was asked for before: the common case, without a call of ours
         self._texts: dict[int, str] = {}
 
     def forget(self) -> None:

@@ -99,9 +99,11 @@ HourKey = tuple[int, int, int, int]  # hour, service, model, kind
 
 
 class Changes:
-    """What a transaction adds to the minutes and hours."""
+    """What a transaction adds to the minutes, hours and sessions."""
 
     def __init__(self) -> None:
+        self.sessions: dict[int, list[int]] = {}  # start, end, then sums, in the order of the table
+        self.left_sessions: set[int] = set()
         self.minutes: dict[MinuteKey, Tally] = {}
         self.hours: dict[HourKey, Tally] = {}
 
@@ -140,3 +142,24 @@ class Changes:
             pico(record.cost_usd),
             bucket(record.duration_ns),
         )
+        if record.session is not None:
+            self._session(record.session, record, sign)
+
+    def _session(self, session: int, record: TraceRecord, sign: int) -> None:
+        end = record.start_ns + record.duration_ns
+        change = self.sessions.get(session)
+        if change is None:
+            change = self.sessions[session] = [record.start_ns, end, 0, 0, 0, 0, 0, 0]
+        change[0], change[1] = min(change[0], record.start_ns), max(change[1], end)
+        sums = (
+            1,
+            record.error_count,
+            record.input_tokens or 0,
+            record.output_tokens or 0,
+            pico(record.cost_usd),
+            record.cost_usd is not None,
+        )
+        for at, amount in enumerate(sums, 2):
+            change[at] += sign * amount
+        if sign < 0:
+            self.left_sessions.add(session)

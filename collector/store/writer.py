@@ -39,7 +39,7 @@ from collector.store.rows import (
     update,
 )
 from collector.store.strings import Strings
-from collector.store.tallies import Changes, HourKey, MinuteKey, Tally, pico, read_tally, tally_row
+from collector.store.tallies import Changes, HourKey, MinuteKey, Tally, read_tally, tally_row
 
 OPEN_SPANS = 50_000
 """Condensed spans kept of traces that wait for their root (about 1 kB each); beyond it the longest untouched trace is read again."""
@@ -165,6 +165,7 @@ class Writer:
         """Memory follows the file: at the start, and after a rollback. Numbers are never given out twice, also not after a delete."""
         self._open.clear()
         self._contexts.clear()
+        self._first_services: dict[str, int] = {}
         self.strings.forget()
         select = "SELECT traces, spans, scores, seq, last_trace, last_span, last_pack FROM counters"
         self.traces, self.spans, self.scores, self.seq, *last = self.connection.execute(select).fetchone()
@@ -222,29 +223,18 @@ class Writer:
         self.seq += 1
         return self.seq
 
-    def replace_trace(self, before: TraceRecord | None, after: TraceRecord, changes: Changes) -> None:
-        """Write a trace's row; what it counted is counted out, what it counts now is counted in."""
-        if before is None:
-            self.connection.execute(_INSERT_TRACE, after)
-        else:
-            self.connection.execute(_UPDATE_TRACE, (*after[1:], after.id))
-            remember_move(self.connection, before, after.seq)
-            changes.trace(before, self.first_service(before), -1)
-            self.change_session(before, -1)
-        changes.trace(after, self.first_service(after))
-        self.change_session(after, 1)
-        if before is not None and before.session is not None and before.session != after.session:
-            self.close_session(before.session)
-        self.traces += (after.span_count > 0) - (before is not None and before.span_count > 0)
+    def count_trace(self, record: TraceRecord, changes: Changes) -> None:
+        """Count a new trace in."""
+        changes.trace(record, self.first_service(record))
+        self.traces += record.span_count > 0
 
-    def close_session(self, session: int) -> None:
-        """After a trace left: an empty session goes, another is measured again."""
-        self.connection.execute("DELETE FROM sessions WHERE session=? AND trace_count<=0", (session,))
-        self.connection.execute(
-            "UPDATE sessions SET (start_ns, end_ns) = (SELECT min(start_ns), max(start_ns + duration_ns) FROM traces WHERE session=?1 "
-            "AND span_count > 0) WHERE session=?1",
-            (session,),
-        )
+    def replace_trace(self, before: TraceRecord, after: TraceRecord, changes: Changes) -> None:
+        """Write a trace's row anew; what it counted is counted out, what it counts now is counted in."""
+        self.connection.execute(_UPDATE_TRACE, (*after[1:], after.id))
+        remember_move(self.connection, before, after.seq)
+        changes.trace(before, self.first_service(before), -1)
+        changes.trace(after, self.first_service(after))
+        self.traces += (after.span_count > 0) - (before.span_count > 0)
 
     def context(self, body: bytes) -> int:
         """The number of a resource or scope, by its JSON."""
@@ -259,35 +249,34 @@ class Writer:
         return known
 
     def intern(self, text: str | None) -> int | None:
-        return self.strings.number(self.connection, text)
+        known = self.strings.known(text)
+        return known if known is not None else self.strings.number(self.connection, text)
 
     def apply(self, changes: Changes) -> None:
         """Add what changed to the minutes and hours; cells that come to nothing go."""
         _merge(self.connection, "minutes", ("minute", "service", "kind"), changes.minutes)
         _merge(self.connection, "hours", ("hour", "service", "model", "kind"), changes.hours)
+        self.connection.executemany(_ADD_TO_SESSION, [(session, *change) for session, change in changes.sessions.items()])
+        for session in changes.left_sessions:
+            self._close_session(session)
+
+    def _close_session(self, session: int) -> None:
+        """After a trace left: an empty session goes, another is measured again."""
+        self.connection.execute("DELETE FROM sessions WHERE session=? AND trace_count<=0", (session,))
+        self.connection.execute(
+            "UPDATE sessions SET (start_ns, end_ns) = (SELECT min(start_ns), max(start_ns + duration_ns) FROM traces WHERE session=?1 "
+            "AND span_count > 0) WHERE session=?1",
+            (session,),
+        )
 
     def first_service(self, record: TraceRecord) -> int:
-        services = orjson.loads(record.services)
-        return self.intern(services[0]) or 0 if services else 0
-
-    def change_session(self, record: TraceRecord, sign: int) -> None:
-        """Count a trace in or out of its session."""
-        if record.session is None or not record.span_count:
-            return
-        self.connection.execute(
-            _ADD_TO_SESSION,
-            (
-                record.session,
-                record.start_ns,
-                record.start_ns + record.duration_ns,
-                sign,
-                sign * record.error_count,
-                sign * (record.input_tokens or 0),
-                sign * (record.output_tokens or 0),
-                sign * pico(record.cost_usd),
-                sign * (record.cost_usd is not None),
-            ),
-        )
+        known = self._first_services.get(record.services)
+        if known is None:
+            services = orjson.loads(record.services)
+            if len(self._first_services) > 4096:
+                self._first_services.clear()
+            known = self._first_services[record.services] = self.intern(services[0]) or 0 if services else 0
+        return known
 
 
 def _merge(connection: Connection, table: str, key: Sequence[str], changes: Mapping[MinuteKey, Tally] | Mapping[HourKey, Tally]) -> None:
@@ -316,6 +305,8 @@ class _Group:
         self.touched: dict[str, Touched] = {}
         self.spans, self.duplicates, self.scores = Counter[int](), Counter(prepared.duplicates), Counter[int]()
         self.changes, self.facets = Changes(), Facets()
+        self.records: list[SpanRecord] = []
+        self.new_traces: list[TraceRecord] = []
         self.open: dict[int, list[Span]] = {}
         self.closed: set[int] = set()
 
@@ -328,6 +319,9 @@ class _Group:
         for touched in self.touched.values():
             if touched.records or touched.running:
                 self._roll_up(touched)
+        self.connection.executemany(_INSERT_SPAN, self.records)
+        self.changes.spans(self.records)
+        self.connection.executemany(_INSERT_TRACE, self.new_traces)
         self._derive_logged()
         self.writer.apply(self.changes)
         self.facets.apply(self.connection)
@@ -425,15 +419,14 @@ class _Group:
         running = touched.running
         if before is not None and before.running_count:
             running = running_spans(self.connection, before.id, touched.trace_id)
-        summary = rollup.summarise([*ended, *running])
-        flags = flags_of(ended)
+        summary, counted = rollup.summarise_and_count([*ended, *running] if running else ended)
+        flags = flags_of(counted, ended)
         self._flag_earlier(touched, flags)
         records = [
-            record._replace(flags=flags.get(arrival.span.span_id, 0))
+            record._replace(flags=flags[arrival.span.span_id]) if arrival.span.span_id in flags else record
             for record, arrival in zip(touched.records, touched.arrivals, strict=True)
         ]
-        self.connection.executemany(_INSERT_SPAN, records)
-        self.changes.spans(records)
+        self.records.extend(records)
         after = trace_record(
             summary,
             self.intern,
@@ -442,8 +435,12 @@ class _Group:
             running=len(running),
             verdict=before.verdict if before else None,
         )
-        writer.replace_trace(before, after, self.changes)
-        self.facets.add_spans(touched.id, records, earlier_kinds={span.normalised.kind for span in earlier if span.normalised})
+        if before is None:
+            self.new_traces.append(after)
+            writer.count_trace(after, self.changes)
+        else:
+            writer.replace_trace(before, after, self.changes)
+        self.facets.add_spans(touched.id, records, {span.normalised.kind for span in earlier if span.normalised})
         facet_changes(self.facets, before, after, self.intern)
         self._keep_open(touched.id, summary.root_missing or bool(running), ended, len(earlier))
         self._own_scores(touched)
