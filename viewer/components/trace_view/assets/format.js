@@ -22,7 +22,8 @@ export function duration(ns) {
   if (ns < 999.5e6) return `${three(ns / 1e6)}${NBSP}ms`;
   if (ns < 59.995e9) return `${(ns / 1e9).toFixed(ns < 9.995e9 ? 2 : 1)}${NBSP}s`;
   const seconds = Math.round(ns / 1e9);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}${NBSP}min${NBSP}${seconds % 60}${NBSP}s`;
+  if (seconds < 600) return `${Math.floor(seconds / 60)}${NBSP}min${NBSP}${seconds % 60}${NBSP}s`;
+  if (seconds < 3600) return `${(seconds / 60).toFixed(1)}${NBSP}min`;
   return `${Math.floor(seconds / 3600)}${NBSP}h${NBSP}${Math.floor((seconds % 3600) / 60)}${NBSP}min`;
 }
 

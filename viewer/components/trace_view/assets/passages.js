@@ -117,7 +117,7 @@ function passageCard(passage, position, columns, all, context, open) {
     marks.length > 0 && h("span", { class: "pill cited", title: context.citationsRecorded ? "Cited in the answer" : "Matched by position: the trace records no citations" }, icon(ICONS.quote), context.citationsRecorded ? `cited ${marks.map((mark) => `[${mark}]`).join(" ")}` : `${marks.map((mark) => `[${mark}]`).join(" ")} by position`),
     passage.prompt && h("span", { class: passage.prompt.cut ? "pill warn" : "pill", title: `Position ${passage.prompt.position} in the prompt` }, passage.prompt.cut ? "cut in the prompt" : "in the prompt"),
     survived(passage, columns) && context.promptRecorded && !passage.prompt && h("span", "pill warn", "not in the prompt"),
-    place.dropped && h("span", { class: "pill dropped", title: "Why it went no further" }, visible(place.dropped)),
+    place.dropped && h("span", { class: "pill dropped", title: `Why it went no further after ${columns[column].name}` }, `${columns.length > 1 ? `${STAGE_TITLES[columns[column].stage].toLowerCase()}: ` : ""}${visible(place.dropped)}`),
     scoreBar(passage, column, columns, all),
   );
   card.append(head, body);

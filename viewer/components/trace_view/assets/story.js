@@ -188,6 +188,8 @@ function answerBox(page, told, i, chip) {
     h("header", "section-head", h("h3", null, "Answer"), h("span", "facts", visible(facts.join(" · "))), call && spanLink(page, call.span_id, call.name), text && copy),
     text
       ? h("div", `answer-box${told.top.status === "error" ? " failed" : ""}`, longText(text, { rich: true, chip, fold: 2400 }))
+      : call?.status === "error"
+        ? h("div", "answer-box failed", `No answer: ${visible(oneLine([call.error?.type, call.error?.message ?? call.status_message].filter(Boolean).join(": ") || "the call failed", 400))}`)
       : h("div", "answer-box none", running ? "Still running: the answer will appear here." : told.top.output === undefined ? "No output was recorded." : readable(told.top.output, { chip })),
     invalid.length > 0 && h("p", "inline-warning", icon(ICONS.warning), `${invalid.map((/** @type {any} */ each) => visible(String(each.marker))).join(", ")} ${invalid.length === 1 ? "points" : "point"} at no passage.`),
   );

@@ -148,17 +148,14 @@ export function createTree(events) {
 /** @param {HTMLElement} axis @param {[number, number]} zoom */
 function drawAxis(axis, [from, to]) {
   const width = axis.clientWidth || 300;
-  const marks = ticks(from, to, Math.max(2, Math.floor(width / 72)));
+  // Counted from the left edge: zoomed in, absolute times would all read alike.
+  const marks = ticks(0, to - from, Math.max(2, Math.floor(width / 72)));
   const step = marks.length > 1 ? (marks[1] - marks[0]) / (to - from) : 1;
   const tree = /** @type {HTMLElement | null} */ (axis.closest(".tree"));
   tree?.style.setProperty("--tick-step", `${step * 100}%`);
-  tree?.style.setProperty("--tick-from", `${((marks[0] - from) / (to - from)) * 100}%`);
   replace(
     axis,
-    marks.map((mark) => {
-      const at = (mark - from) / (to - from);
-      return h("span", { class: "tick", style: { left: `${at * 100}%` } }, duration(mark));
-    }),
+    marks.map((mark) => h("span", { class: "tick", style: { left: `${(mark / (to - from)) * 100}%` } }, from > 0 && mark > 0 ? `+${duration(mark)}` : duration(from + mark))),
   );
 }
 
