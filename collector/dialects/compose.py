@@ -16,6 +16,7 @@ from collector.dialects.documents import completed, looks_like_documents, read_d
 from collector.dialects.events import read_events
 from collector.dialects.messages import answer_messages, read_messages, request_messages, said_anything, with_system
 from collector.dialects.reading import Reading
+from collector.dialects.reprs import rebuilt
 from collector.dialects.usage import as_usage, read_counts, usage_object
 from collector.dialects.values import as_list, as_text, first, integer, number, opened, text
 from collector.model import (
@@ -126,8 +127,9 @@ def _messages(reading: Reading, kind: SpanKind, fields: Fields) -> None:
 
 def _call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["operation"] = reading.take("operation")
-    fields["model"] = _model(reading, kind, reading.given, reading.returned)
-    fields["provider"] = _provider(reading)
+    fields["provider"] = provider = _provider(reading)
+    model = _model(reading, kind, reading.given, reading.returned)
+    fields["model"] = model.removeprefix(f"{provider}/") if model and provider else model  # LiteLLM's way to name a model
     fields["response_id"] = _response_id(reading, kind, reading.returned)
     fields["time_to_first_token_ns"] = reading.take("first_token", "time_to_first_token_ns")
     fields["finish_reasons"] = _finish_reasons(reading)
@@ -224,6 +226,7 @@ def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Me
             found = [message for message in read_messages(items) if said_anything(message) or message.role]
             if any(map(said_anything, found)):
                 reading.sources.setdefault("input_messages", f"{key}.*")
+                found = _with_the_mute(found, given)
                 break
             found = []
     if not found and kind is SpanKind.LLM and given is not None:
@@ -235,6 +238,16 @@ def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Me
         if system is not None and (found or kind in TALKING_KINDS):
             found = with_system(found, system)
     return found
+
+
+def _with_the_mute(messages: list[Message], given: Any) -> list[Message]:
+    """The messages, those of which only the role was recorded (Haystack's tool calls under OpenInference) as the span's input has them."""
+    if given is None or all(map(said_anything, messages)):
+        return messages
+    others = request_messages(given)
+    if [message.role for message in others] != [message.role for message in messages]:
+        return messages
+    return [message if said_anything(message) else other for message, other in zip(messages, others, strict=True)]
 
 
 def _output_messages(reading: Reading, kind: SpanKind, returned: Any) -> Sequence[Message]:
@@ -609,6 +622,8 @@ def _tools(reading: Reading, given: Any) -> Sequence[Mapping[str, Json]]:
 def _tool(item: Any) -> list[Mapping[str, Json]]:
     """A tool definition as name, description, parameters; several where Gemini or Bedrock group them."""
     item = opened(item)
+    if isinstance(item, str):
+        item = rebuilt(item)
     if isinstance(item, str):
         return [{"name": item}] if item else []
     if not isinstance(item, dict):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from collector.dialects.reprs import rebuilt
 from collector.dialects.values import as_list, as_text, first, opened, text
 from collector.model import Json, Message, ToolCall
 
@@ -129,6 +130,8 @@ def read_message(value: Any, role: str = "user") -> list[Message]:
     """One message, or as many as it has tool results beside its own content."""
     value = opened(value)
     if isinstance(value, str):
+        if isinstance(message := rebuilt(value), dict):
+            return read_message(message, role)
         return [Message(role, value)] if value else []
     if isinstance(value, list):
         return read_messages(value, role)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from collector.dialects.table import Dialect, Target
-from collector.dialects.values import decoded, mapping, number, sequence
+from collector.dialects.usage import usage_object
+from collector.dialects.values import decoded, mapping, number, opened, sequence
 from collector.model import SpanKind
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ PARAMETERS = (
 )
 
 
+LAST_CHUNKS = 3  # of a LangChain stream; the usage is in one of them
+
+
 def _text(value: Any) -> str | None:
     found = decoded(value)
     return str(found) if isinstance(found, str | int | float) and found != "" else None
@@ -72,6 +76,11 @@ def _first_prompt(key: str) -> Any:
 def _refine(reading: Reading) -> None:
     if reading.kind is SpanKind.TOOL and (name := _text(reading.attributes.get("mlflow.spanFunctionName"))):
         reading.claim("tool_name", "mlflow.spanFunctionName", name)
+    if reading.kind is SpanKind.LLM:
+        for event in reading.span.events[-LAST_CHUNKS:]:
+            chunk = event.attributes.get("chunk") if event.name == "new_token" else None
+            if isinstance(chunk, str) and "usage_metadata" in chunk and (usage := usage_object(opened(chunk))):
+                reading.claim("usage", "event new_token: chunk", usage)  # with the reasoning tokens that tokenUsage leaves out
 
 
 DIALECT = Dialect(
