@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from collector.dialects.events import claim_event_list
 from collector.dialects.table import Dialect
-from collector.dialects.values import mapping
+from collector.dialects.values import known_cost, mapping
 from collector.model import SpanKind
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ DIALECT = Dialect(
     scopes=("logfire",),
     keys={
         "logfire.tags": "tags",
-        "operation.cost": ("cost", lambda value: value or None),
+        "operation.cost": ("cost", known_cost),
         "request_data": "input",
         "response_data": "output",
     },

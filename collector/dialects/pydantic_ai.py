@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collector.dialects.events import claim_event_list
 from collector.dialects.table import Dialect
-from collector.dialects.values import as_list, mapping, sequence, unquoted_payload
+from collector.dialects.values import as_list, known_cost, mapping, sequence, unquoted_payload
 from collector.model import SpanKind
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ DIALECT = Dialect(
     title="Pydantic AI",
     evidence=("pydantic_ai.", "model_request_parameters"),
     scopes=("pydantic-ai", "pydantic_ai"),
-    keys={"operation.cost": ("cost", lambda value: value or None)},
+    keys={"operation.cost": ("cost", known_cost)},
     own={
         "final_result": ("output", unquoted_payload),
         "tool_arguments": "arguments",

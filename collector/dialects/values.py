@@ -105,6 +105,11 @@ def number(value: Any) -> float | None:
     return None
 
 
+def known_cost(value: Any) -> float | None:
+    """A cost that is not 0, which some SDKs write for a model they have no price of."""
+    return number(value) or None
+
+
 def mapping(value: Any) -> Mapping[str, Any] | None:
     found = opened(value)
     return found if isinstance(found, dict) and found else None
