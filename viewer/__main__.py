@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,16 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+class Server(uvicorn.Server):
+    """Ends live tails first: they never end by themselves, and a server that stops waits for its answers."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        hang_up = getattr(self.config.app, "state", {}).get("hang_up")
+        if hang_up:
+            await hang_up()
+        await super().shutdown(sockets)
+
+
 async def serve(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; one line `ready URL` once pages are answered."""
     from viewer.asgi import create_app
@@ -59,7 +70,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=2,
         ws_max_size=2**27,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not (server.started or serving.done()):
         await asyncio.sleep(0.02)
@@ -82,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"viewer: {chosen.host} can be reached from other machines: give it a --token, or bind 127.0.0.1")
     settings = Settings(chosen.collector.rstrip("/"), chosen.bot.rstrip("/"), chosen.token, tuple(chosen.allow_host))
     os.environ.update(settings.environment())
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn stops at them and raises them again: a stop that was asked for is no failure
+        signal.signal(number, lambda number, frame: None)
     asyncio.run(serve(settings, bind(chosen.host, chosen.port)))
 
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import streamlit
@@ -89,6 +89,7 @@ class PassThrough:
         self.upstream, self.token, self.noun, self.strip = upstream, token, noun, strip
         # Reads wait without limit: a live tail is silent for minutes. Connecting does not.
         self.client = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2, read=None), follow_redirects=False, trust_env=False)
+        self.streaming: set[httpx.Response] = set()
 
     async def answer(self, request: Request) -> Response:
         path = request.scope["raw_path"].decode("latin-1").removeprefix(self.strip)
@@ -111,18 +112,24 @@ class PassThrough:
         except ClientDisconnect:
             return Response(status_code=499)
         kept = {name: value for name, value in answer.headers.items() if name not in NOT_PASSED_BACK}
-        return StreamingResponse(chunks(answer), answer.status_code, kept)
+        return StreamingResponse(self.chunks(answer), answer.status_code, kept)
 
+    async def chunks(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+        """The raw body (its content encoding kept); an upstream that breaks off ends the answer."""
+        self.streaming.add(answer)
+        try:
+            async for chunk in answer.aiter_raw():
+                yield chunk
+        except (httpx.HTTPError, httpx.StreamError):
+            return
+        finally:
+            self.streaming.discard(answer)
+            await answer.aclose()
 
-async def chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
-    """The raw body (its content encoding kept); an upstream that breaks off ends the answer."""
-    try:
-        async for chunk in answer.aiter_raw():
-            yield chunk
-    except httpx.HTTPError:
-        return
-    finally:
-        await answer.aclose()
+    async def hang_up(self) -> None:
+        """End what is streaming: a live tail would keep a stopping server waiting."""
+        for answer in tuple(self.streaming):
+            await answer.aclose()
 
 
 def problem(status: int, detail: str) -> JSONResponse:
@@ -206,9 +213,13 @@ def create_app(settings: Settings | None = None, address: str = "127.0.0.1") -> 
     collector = PassThrough(settings.collector, settings.token, "collector")
     bot = PassThrough(settings.bot, settings.token, "bot", strip="/bot")
 
+    async def hang_up() -> None:
+        await collector.hang_up()
+        await bot.hang_up()
+
     @asynccontextmanager
-    async def lifespan(_app: App) -> AsyncGenerator[None]:
-        yield
+    async def lifespan(_app: App) -> AsyncGenerator[dict[str, Any]]:
+        yield {"hang_up": hang_up}
         await collector.client.aclose()
         await bot.client.aclose()
 

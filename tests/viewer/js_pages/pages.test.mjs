@@ -51,11 +51,12 @@ test("events arrive whole however the stream is cut", () => {
 test("a file of lines is cut at line ends, another goes whole", async () => {
   const lines = Array.from({ length: 200 }, (_, at) => JSON.stringify({ at })).join("\n");
   const cut = [];
-  for await (const piece of pieces(new File([lines], "t.jsonl"), 500)) cut.push(await piece.text());
+  for await (const piece of pieces(new File([lines], "t.jsonl"), 500)) cut.push(await piece.body.text());
   assert.equal(cut.join(""), lines);
   assert.ok(cut.every((piece, index) => index === cut.length - 1 || piece.endsWith("\n")));
   const whole = [];
   for await (const piece of pieces(new File([lines], "t.pb"), 500)) whole.push(piece);
   assert.equal(whole.length, 1);
-  assert.deepEqual(["a.json", "a.jsonl.gz", "a.pb", "a"].map(contentType), ["application/json", "application/x-ndjson", "application/x-protobuf", "application/x-protobuf"]);
+  assert.equal(contentType("a", '{"resourceSpans"'), "application/x-ndjson");
+  assert.deepEqual(["a.json", "a.jsonl.gz", "traces.otlp-jsonl", "a.pb", "a"].map((name) => contentType(name)), ["application/json", "application/x-ndjson", "application/x-ndjson", "application/x-protobuf", "application/x-protobuf"]);
 });

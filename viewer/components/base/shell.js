@@ -171,9 +171,9 @@ export function ask(host, question) {
 /**
  * A button that opens a menu under itself; closes on Escape, on a click elsewhere, and when `content` calls `close`.
  * @param {any[]} label @param {string} name accessible name @param {(close: () => void) => Node | Promise<Node>} content
- * @param {import("../trace_view/assets/dom.js").Properties} [properties]
+ * @param {import("../trace_view/assets/dom.js").Properties} [properties] @param {() => void} [closed] called when the menu has gone
  */
-export function menu(label, name, content, properties = {}) {
+export function menu(label, name, content, properties = {}, closed = () => undefined) {
   const button = h("button", { type: "button", class: "button", "aria-haspopup": "true", "aria-expanded": "false", title: name, "aria-label": name, ...properties }, ...label);
   const box = h("div", "menu-box", button);
   /** @type {HTMLElement | null} */
@@ -185,6 +185,7 @@ export function menu(label, name, content, properties = {}) {
     button.setAttribute("aria-expanded", "false");
     document.removeEventListener("pointerdown", outside, true);
     box.removeEventListener("keydown", keys);
+    closed();
   };
   const outside = (/** @type {PointerEvent} */ event) => {
     if (!event.composedPath().includes(box)) close();

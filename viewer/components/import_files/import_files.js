@@ -6,7 +6,7 @@ import { bytes, counted, oneLine } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { snippetBox } from "../base/empty.js";
 import { ApiError, api, fillViewport, link, mountable, sheet } from "../base/shell.js";
-import { contentType, pieces } from "./pieces.js";
+import { pieces } from "./pieces.js";
 
 /** @param {HTMLElement} host @param {{api: string, endpoint: string}} settings */
 function create(host, settings) {
@@ -40,10 +40,10 @@ function create(host, settings) {
     let sent = 0;
     const sum = { spans: 0, duplicates: 0, scores: 0 };
     try {
-      for await (const piece of pieces(file)) {
-        const answer = await api(`${settings.api}/import`, {}, { method: "POST", headers: { "content-type": contentType(file.name) }, body: piece });
+      for await (const { body, type } of pieces(file)) {
+        const answer = await api(`${settings.api}/import`, {}, { method: "POST", headers: { "content-type": type }, body });
         for (const key of /** @type {(keyof typeof sum)[]} */ (Object.keys(sum))) sum[key] += answer[key] ?? 0;
-        sent += piece.size;
+        sent += body.size;
         bar.style.setProperty("width", `${Math.min(100, (100 * sent) / Math.max(1, file.size))}%`);
       }
       line.classList.add("done");

@@ -3,12 +3,16 @@
 
 export const PIECE_BYTES = 4 * 2 ** 20;
 
-const TYPES = /** @type {Record<string, string>} */ ({ json: "application/json", jsonl: "application/x-ndjson", ndjson: "application/x-ndjson" });
-
-/** @param {string} name @returns {string} content type by the name of the file (without .gz) */
-export function contentType(name) {
-  const suffix = /\.([a-z0-9]+)$/i.exec(name.replace(/\.gz$/i, ""))?.[1]?.toLowerCase() ?? "";
-  return TYPES[suffix] ?? "application/x-protobuf";
+/**
+ * @param {string} name @param {string} [start] the first characters of the file
+ * @returns {string} content type by the name of the file (without .gz), by its first character where the name says nothing
+ */
+export function contentType(name, start = "") {
+  const plain = name.replace(/\.gz$/i, "");
+  if (/json$/i.test(plain) && !/ndjson$/i.test(plain)) return "application/json";
+  if (/\.(pb|bin|proto|protobuf)$/i.test(plain)) return "application/x-protobuf";
+  if (/(jsonl|ndjson)$/i.test(plain) || /^\s*[{[]/.test(start)) return "application/x-ndjson";
+  return "application/x-protobuf";
 }
 
 /** @param {File} file @returns {ReadableStream<Uint8Array>} */
@@ -19,10 +23,11 @@ function bytesOf(file) {
 
 /**
  * @param {File} file @param {number} [size] bytes of a piece; a longer line is a piece of its own
- * @returns {AsyncGenerator<Blob>}
+ * @returns {AsyncGenerator<{body: Blob, type: string}>}
  */
 export async function* pieces(file, size = PIECE_BYTES) {
-  const lines = contentType(file.name) === "application/x-ndjson";
+  const type = contentType(file.name, /\.gz$/i.test(file.name) ? "" : await file.slice(0, 16).text());
+  const lines = type === "application/x-ndjson";
   /** @type {Uint8Array[]} */
   let held = [];
   let length = 0;
@@ -35,9 +40,9 @@ export async function* pieces(file, size = PIECE_BYTES) {
     const cut = lines && length >= size ? value.lastIndexOf(10) : -1;
     if (cut < 0) continue;
     held[held.length - 1] = value.subarray(0, cut + 1);
-    yield new Blob(/** @type {BlobPart[]} */ (held));
+    yield { body: new Blob(/** @type {BlobPart[]} */ (held)), type };
     held = [value.subarray(cut + 1)];
     length = held[0].length;
   }
-  if (length) yield new Blob(/** @type {BlobPart[]} */ (held));
+  if (length) yield { body: new Blob(/** @type {BlobPart[]} */ (held)), type };
 }

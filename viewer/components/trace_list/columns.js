@@ -34,8 +34,9 @@ const STATUS = /** @type {Record<string, [string, readonly string[]]>} */ ({
 
 /** @param {Row} row */
 function status(row) {
-  const [tone, paths] = STATUS[row.state === "running" ? "running" : row.status] ?? STATUS.unset;
-  const text = tone === "error" ? `error (${row.error_count} of ${row.span_count} spans)` : tone;
+  const handled = row.error_count > 0 && row.status !== "error";
+  const [tone, paths] = handled ? ["handled", ICONS.warning] : (STATUS[row.state === "running" ? "running" : row.status] ?? STATUS.unset);
+  const text = row.error_count ? `${row.status}, ${row.error_count} of ${row.span_count} spans failed` : tone;
   return h("span", { class: `status ${tone}`, title: text, role: "img", "aria-label": text }, icon(paths, tone === "running" ? "icon spin" : "icon"));
 }
 

@@ -66,10 +66,20 @@ export function facets(options) {
   async function load(group, mine) {
     const filter = scope(group.field);
     if (group.loaded === filter) return mark(group);
-    const answer = await api(`${options.api}/values`, { field: group.field, filter, limit: LIMIT + 1 }).catch(() => null);
-    if (mine !== turn || !answer) return;
+    const counts = await counted(group.field, filter).catch(() => null);
+    if (mine !== turn || !counts) return;
     group.loaded = filter;
-    draw(group, answer.values);
+    draw(group, counts);
+  }
+
+  /**
+   * The status of a trace is that of its root, so it is counted by trace; values of the other fields may be of any of its spans.
+   * @param {string} field @param {string} filter @returns {Promise<{value: string, count: number}[]>}
+   */
+  async function counted(field, filter) {
+    if (field !== "status") return (await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 })).values;
+    const answer = await api(`${options.api}/aggregate`, { filter, measures: "traces", by: "status" });
+    return answer.rows.map((/** @type {any} */ row) => ({ value: row.status, count: row.traces }));
   }
 
   /** @param {typeof groups[number]} group @param {{value: string, count: number}[]} counts */

@@ -247,7 +247,16 @@ function create(host, settings) {
     drawActions();
   }
 
+  let waiting = false; // a choice was made in a menu that is still open
+
+  function menuClosed() {
+    if (waiting) drawControls();
+  }
+
+  /** An open menu stays: several boxes can be ticked in one visit. */
   function drawControls() {
+    waiting = Boolean(rangeSlot.querySelector(".menu") || toolSlot.querySelector(".menu"));
+    if (waiting) return;
     const custom = state.from || state.to;
     const name = custom ? customLabel() : (RANGES.find(([key]) => key === state.range)?.[1] ?? "All time");
     replace(
@@ -279,7 +288,7 @@ function create(host, settings) {
         "Live",
       ),
       menu([icon(ICONS.note), "Views"], "Saved views", viewsMenu),
-      menu([icon(ICONS.more), h("span", "visually-hidden", "Columns")], "Columns and export", columnsMenu),
+      menu([icon(ICONS.more), h("span", "visually-hidden", "Columns")], "Columns and export", columnsMenu, {}, menuClosed),
     );
   }
 
@@ -334,6 +343,7 @@ function create(host, settings) {
         );
       },
       { class: `button ${state.environments.length ? "on" : ""}` },
+      menuClosed,
     );
   }
 
