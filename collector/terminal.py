@@ -213,7 +213,8 @@ def _passage(document: Document, place: int, guides: str, width: int) -> Text:
     source = document.metadata.get("source") or document.id or ""
     source_width = 32 if width >= 120 else 18
     line.append("  " + _padded(clean(str(source)), source_width), style="cyan")
-    return line.append("  " + _cut(clean(document.content or ""), width - line.cell_len - 2))
+    text = document.content or document.metadata.get("heading") or document.metadata.get("title") or ""
+    return line.append("  " + _cut(clean(str(text)), width - line.cell_len - 2))
 
 
 def _bar(span: Span, begin: int, end: int, width: int) -> str:
