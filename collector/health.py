@@ -35,7 +35,7 @@ CONTENT_SWITCHES = {
 def examine(spans: Sequence[Span]) -> Health:
     """The findings of one trace, the gravest first, and the counts for a footer. Spans normalised, any order, running ones included."""
     tree = Tree(spans)
-    findings = [finding for check in CHECKS for finding in check(tree)]
+    findings = tuple(finding for check in CHECKS for finding in check(tree))
     return Health(
         findings=findings,
         orphan_count=len(_orphans(tree)),

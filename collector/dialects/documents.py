@@ -88,7 +88,7 @@ def read_documents(value: Any) -> list[Document]:
         alone = _document(value, 0)
         return [alone] if alone else []
     items = as_list(value)
-    if len(items) == 1 and isinstance(items[0], list) and items[0] and isinstance(items[0][0], list | dict):
+    if len(items) == 1 and isinstance(items[0], list) and items[0] and all(isinstance(item, list | dict) for item in items[0]):
         items = items[0]  # one query of a batch
     return [document for i, item in enumerate(items) if (document := _document(opened(item), i))]
 

@@ -79,6 +79,7 @@ MEDIA_TYPES = frozenset(
         "media",
     }
 )
+ITEM_TYPES = CALL_TYPES | RESULT_TYPES | {"message", "reasoning"}  # of the Responses API
 # Keys that hold a list of messages, in the order they are looked for.
 CONTAINERS = ("messages", "input_messages", "chat_history", "contents", "new_messages")
 ARGUMENT_KEYS = ("arguments", "args", "input", "arguments_json", "parameters")
@@ -163,6 +164,8 @@ def _body(value: Mapping[str, Any]) -> Mapping[str, Any]:
     for wrapper in ("message", "delta"):
         if isinstance(inner := value.get(wrapper), dict) and "role" not in value:
             return _body(inner)
+    if isinstance(inner := value.get("content"), dict) and "parts" in inner:
+        return inner  # a candidate of Gemini
     return value
 
 
@@ -396,7 +399,9 @@ def _is_message(value: Mapping[str, Any]) -> bool:
         or "kwargs" in value
         or "tool_calls" in value
         or ("data" in value and "type" in value)
-        or (isinstance(value.get("content"), list | dict))
+        or "_content" in value
+        or isinstance(value.get("content"), list | dict)
+        or value.get("type") in ITEM_TYPES
     )
 
 
