@@ -49,7 +49,8 @@ export function emptyState(host, content) {
 /** @param {HTMLElement} host @param {[string, string][]} options */
 export function snippetBox(host, options) {
   const code = h("pre", { tabindex: "0" });
-  const tabs = h("div", { class: "tabs", role: "tablist" });
+  const tabs = h("div", { class: "grow", role: "tablist", "aria-label": "Snippets" });
+  const copies = h("button", { type: "button", onclick: () => copy(options[chosen][1], host), "aria-label": "Copy the snippet" }, "Copy");
   let chosen = 0;
   const draw = () => {
     replace(
@@ -57,11 +58,9 @@ export function snippetBox(host, options) {
       ...options.map(([title], index) =>
         h("button", { type: "button", role: "tab", "aria-selected": String(index === chosen), onclick: () => ((chosen = index), draw()) }, title),
       ),
-      h("span", "grow"),
-      h("button", { type: "button", onclick: () => copy(options[chosen][1], host), "aria-label": "Copy the snippet" }, "Copy"),
     );
     replace(code, options[chosen][1]);
   };
   draw();
-  return h("div", "snippets", tabs, code);
+  return h("div", "snippets", h("div", "tabs row", tabs, copies), code);
 }
