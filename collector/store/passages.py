@@ -23,7 +23,9 @@ PREVIEW = 300
 NEWEST_TRACES = 100
 CHUNK = 200
 _ORDER = Order("last_seen", "last_seen_ns", descending=True)
-_COLUMNS = "id, hash, span, place, document_id, source, retrieved, traces, last_seen_ns"
+_COLUMNS = (
+    "id, hash, span, place, document_id, (SELECT text FROM sources WHERE sources.id = passages.source), retrieved, traces, last_seen_ns"
+)
 
 
 def find_passages(
@@ -72,7 +74,7 @@ def _first(keys: Iterator[tuple[int, int]], count: int) -> Iterator[tuple[int, i
 def _page(index: Connection, source: str | None, allowed: str | None, at: Key | None, size: int) -> Sequence[Sequence[Any]]:
     where, values = ["retrieved > 0"], list[Any]()
     if source is not None:
-        where.append("source = ?")
+        where.append("source = (SELECT id FROM sources WHERE text = ?)")
         values.append(source)
     if allowed is not None:
         where.append("id IN (SELECT value FROM json_each(?))")

@@ -12,9 +12,10 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from collector import rollup
@@ -31,13 +32,39 @@ VERSION = 1
 BATCH_SPANS = 4_096
 SHARD_DOCUMENTS = 16_384
 """Traces per shard: about 20 MB. Forty shards at five million spans cost a rare word 2 ms."""
+FEW = 1_000  # matches of a shard that are quicker sorted than read run by run
 WAIT_S = 1.0  # how long a reader waits for the index to catch up
 PENDING_SPANS = 2_000  # of the newest spans that a reader reads itself when the index is behind
 BUSY_SHARE = 2.0  # while spans come in, rest this many times as long as was worked
-_TIME_LIMIT = 2**62
 _RETURNING = {KINDS[SpanKind.RETRIEVER], KINDS[SpanKind.RERANKER]}
 
-Key = tuple[int, int]  # document id (the trace's start), trace
+Key = tuple[int, int]  # start, trace
+Found = tuple[int, int, int]  # start, trace, document
+Source = tuple[int, Callable[[], Iterator[Found]]]  # the first start it can have in the order, and how to read it
+
+
+def swept(sources: Sequence[Source], *, descending: bool) -> Iterator[Found]:
+    """One stream in order out of many that are; each is only read when the stream reaches what it covers."""
+    waiting = sorted(sources, key=lambda source: source[0], reverse=not descending)  # the next one last
+    heap: list[tuple[Found, int, Iterator[Found]]] = []
+    sign = -1 if descending else 1
+    opened = 0
+    while waiting or heap:
+        while waiting and (not heap or sign * waiting[-1][0] <= heap[0][0][0]):
+            stream = waiting.pop()[1]()
+            opened += 1
+            _push(heap, stream, sign, opened)
+        if not heap:
+            continue
+        (start, trace, document), number, stream = heapq.heappop(heap)
+        yield sign * start, sign * trace, sign * document
+        _push(heap, stream, sign, number)
+
+
+def _push(heap: list[tuple[Found, int, Iterator[Found]]], stream: Iterator[Found], sign: int, number: int) -> None:
+    found = next(stream, None)
+    if found is not None:
+        heapq.heappush(heap, ((sign * found[0], sign * found[1], sign * found[2]), number, stream))
 
 
 class SearchIndex:
@@ -73,7 +100,7 @@ class SearchIndex:
             connection.execute("BEGIN")
             for statement in schema.statements(schema.sql("search")):
                 connection.execute(statement)
-            connection.execute("INSERT INTO progress VALUES (1, 0, 0, ?)", (self._identity,))
+            connection.execute("INSERT INTO progress VALUES (1, 0, 0, 0, ?)", (self._identity,))
             connection.execute(f"PRAGMA user_version={VERSION}")
             connection.execute("COMMIT")
         last_span, identity = connection.execute("SELECT last_span, identity FROM progress").fetchone()
@@ -120,42 +147,60 @@ class Searcher:
         match = words.query(phrase)
         if match is None:
             return iter(())
-        shards = self._index.execute("SELECT id FROM shards WHERE last >= ? AND first <= ? ORDER BY id", (first, last | 1023)).fetchall()
-        streams = [self._of_shard(shard, match, first, last | 1023, at, descending) for (shard,) in shards]
-        return self._once(heapq.merge(*streams, reverse=descending), match, descending)
-
-    def _of_shard(self, shard: int, match: str, first: int, last: int, at: Key | None, descending: bool) -> Iterator[Key]:
-        """One shard's documents, a page at a time: a merge of forty shards needs one page of each."""
-        size = 64
-        direction = "DESC" if descending else "ASC"
-        select = (
-            f"SELECT w.rowid, d.trace FROM words_{shard} w JOIN documents d ON d.id = w.rowid "
-            f"WHERE words_{shard} MATCH ? AND w.rowid BETWEEN ? AND ? ORDER BY w.rowid {direction} LIMIT ?"
-        )
         if at is not None:
             first, last = (first, min(last, at[0])) if descending else (max(first, at[0]), last)
-        while True:
-            rows: list[Key] = self._index.execute(select, (match, first, last, size)).fetchall()
-            yield from (key for key in rows if at is None or (key < at if descending else key > at))
-            if len(rows) < size:
-                return
-            first, last = (first, rows[-1][0] - 1) if descending else (rows[-1][0] + 1, last)
-            size = min(size * 2, 4_096)
+        found = self._once(self._by_start(match, first, last, descending), match, descending)
+        return (key for key in found if at is None or (key < at if descending else key > at))
 
-    def _once(self, keys: Iterator[Key], match: str, descending: bool) -> Iterator[Key]:
+    def _by_start(self, match: str, first: int, last: int, descending: bool) -> Iterator[Found]:
+        """Shard by shard in order of the starts they cover; a shard with few matches at once, another run by run."""
+        edge = "max(latest_ns)" if descending else "min(earliest_ns)"
+        select = f"SELECT first / {SHARD_DOCUMENTS} AS shard, {edge} FROM runs WHERE latest_ns >= ? AND earliest_ns <= ? GROUP BY shard"
+        shards = self._index.execute(select, (first, last)).fetchall()
+        sources = [(bound, partial(self._of_shard, shard, match, first, last, descending)) for shard, bound in shards]
+        return swept(sources, descending=descending)
+
+    def _of_shard(self, shard: int, match: str, first: int, last: int, descending: bool) -> Iterator[Found]:
+        low, high = shard * SHARD_DOCUMENTS, (shard + 1) * SHARD_DOCUMENTS - 1
+        few = self._of_documents(shard, match, low, high, first, last, descending, FEW + 1)
+        if len(few) <= FEW:
+            return iter(few)
+        select = "SELECT first, last, earliest_ns, latest_ns FROM runs WHERE first BETWEEN ? AND ? AND latest_ns >= ? AND earliest_ns <= ?"
+        sources: list[Source] = []
+        for begin, end, earliest, latest in self._index.execute(select, (low, high, first, last)):
+            load = partial(self._of_run, shard, match, begin, end, first, last, descending)
+            sources.append((latest if descending else earliest, load))
+        return swept(sources, descending=descending)
+
+    def _of_run(self, shard: int, match: str, begin: int, end: int, first: int, last: int, descending: bool) -> Iterator[Found]:
+        return iter(self._of_documents(shard, match, begin, end, first, last, descending, SHARD_DOCUMENTS))
+
+    def _of_documents(
+        self, shard: int, match: str, begin: int, end: int, first: int, last: int, descending: bool, limit: int
+    ) -> Sequence[Found]:
+        select = (
+            f"SELECT d.start_ns, d.trace, d.id FROM (SELECT rowid AS id FROM words_{shard} WHERE words_{shard} MATCH ? "
+            "AND rowid BETWEEN ? AND ? LIMIT ?) w CROSS JOIN documents d ON d.id = w.id"
+        )
+        rows: list[Found] = self._index.execute(select, (match, begin, end, limit)).fetchall()
+        kept = rows if len(rows) >= limit else [row for row in rows if first <= row[0] <= last]
+        return sorted(kept, reverse=descending)
+
+    def _once(self, found: Iterator[Found], match: str, descending: bool) -> Iterator[Key]:
         """A trace in several documents shows at the first of them that matches, on whichever page that was."""
         seen: set[int] = set()
-        for document, trace in keys:
+        sign = ">" if descending else "<"
+        select = f"SELECT id FROM documents WHERE trace = ? AND (start_ns, trace, id) {sign} (?, ?, ?)"
+        for start, trace, document in found:
             if trace in seen:
                 continue
             seen.add(trace)
-            sign = ">" if descending else "<"
-            select = f"SELECT id, shard FROM documents WHERE trace = ? AND id {sign} ?"
-            earlier = self._index.execute(select, (trace, document)).fetchall()
-            if not any(self._matches(match, *other) for other in earlier):
-                yield document, trace
+            earlier = self._index.execute(select, (trace, start, trace, document)).fetchall()
+            if not any(self._matches(match, other) for (other,) in earlier):
+                yield start, trace
 
-    def _matches(self, match: str, document: int, shard: int) -> bool:
+    def _matches(self, match: str, document: int) -> bool:
+        shard = document // SHARD_DOCUMENTS
         select = f"SELECT 1 FROM words_{shard} WHERE words_{shard} MATCH ? AND rowid = ?"
         return self._index.execute(select, (match, document)).fetchone() is not None
 
@@ -167,8 +212,8 @@ class Searcher:
         pending = self.pending().get(trace)
         if pending and self._span_says(phrase, pending):
             return True
-        documents = self._index.execute("SELECT id, shard FROM documents WHERE trace = ?", (trace,)).fetchall()
-        if not any(self._matches(match, *document) for document in documents):
+        documents = self._index.execute("SELECT id FROM documents WHERE trace = ?", (trace,)).fetchall()
+        if not any(self._matches(match, document) for (document,) in documents):
             return False
         if words.is_plain(phrase):
             return True
@@ -239,7 +284,6 @@ class Indexer:
         self._wake, self._caught_up = threading.Event(), threading.Condition()
         self._work = threading.Lock()
         self._closing = False
-        self._shard = self._open_shard()
         self.indexed: int = self._connection.execute("SELECT last_span FROM progress").fetchone()[0]
         self.seconds = 0.0  # CPU of the thread, for the benchmarks
         self._thread = threading.Thread(target=self._run, name="rightpassage-search", daemon=True)
@@ -292,14 +336,13 @@ class Indexer:
         reached = records[-1].id if records else last_span
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._add_documents(documents.values())
+            self._add_documents(list(documents.values()))
             self._add_passages(returned)
             logged = logs[-1][2] if logs else last_log
             self._connection.execute("UPDATE progress SET last_span=?, last_log=?", (reached, logged))
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")
-            self._shard = self._open_shard()
             raise
         with self._caught_up:
             self.indexed = reached
@@ -310,7 +353,7 @@ class Indexer:
         payloads = Payloads(store)
         documents: dict[int, Document] = {}
         returned: list[Returned] = []
-        seen: dict[int, set[str]] = {}
+        said: dict[int, dict[str, None]] = {}
         for record in records:
             document = documents.get(record.trace)
             if document is None:
@@ -318,13 +361,13 @@ class Indexer:
                 if found is None:
                     continue
                 document = documents[record.trace] = Document(record.trace, found[0], set())
-                seen[record.trace] = set()
-            for text in texts_of(store, self._strings, payloads, record):
-                if text not in seen[record.trace]:  # a trace says its question and its passages again and again
-                    seen[record.trace].add(text)
-                    words.add_words(text, document.words)
+                said[record.trace] = {}
+            # a trace says its question and its passages again and again: each text once
+            said[record.trace].update(dict.fromkeys(texts_of(store, self._strings, payloads, record)))
             if record.kind in _RETURNING or record.documents or record.candidates:
                 returned.extend(_returned(record, self._received(store, payloads, record)))
+        for trace, document in documents.items():
+            words.add_all(said[trace], document.words)
         return documents, returned
 
     def _received(self, store: Connection, payloads: Payloads, record: SpanRecord) -> Span:
@@ -342,38 +385,29 @@ class Indexer:
 
     # ---- Words ----
 
-    def _open_shard(self) -> tuple[int, int]:
-        """The number of the shard that takes documents, and how many it has."""
-        found = self._connection.execute("SELECT id, documents FROM shards ORDER BY id DESC LIMIT 1").fetchone()
-        return found or (0, SHARD_DOCUMENTS)
-
-    def _add_documents(self, documents: Iterable[Document]) -> None:
-        number, filled = self._shard
-        # ascending ids: the index writes one segment for them all
-        for document in sorted(documents, key=lambda one: one.start_ns):
-            if filled >= SHARD_DOCUMENTS:
-                number, filled = number + 1, 0
-                self._connection.execute(
-                    f"CREATE VIRTUAL TABLE words_{number} USING fts5"
-                    "(words, content='', detail=none, columnsize=0, tokenize='unicode61 remove_diacritics 0')"
-                )
-                self._connection.execute("INSERT INTO shards VALUES (?, 0, ?, ?)", (number, _TIME_LIMIT, -_TIME_LIMIT))
-            key = self._free_id(document.start_ns)
-            self._connection.execute("INSERT INTO documents VALUES (?, ?, ?)", (key, document.trace, number))
-            self._connection.execute(f"INSERT INTO words_{number} (rowid, words) VALUES (?, ?)", (key, words.indexed(document.words)))
-            self._connection.execute(
-                "UPDATE shards SET documents=documents+1, first=min(first, ?), last=max(last, ?) WHERE id=?", (key, key, number)
+    def _add_documents(self, documents: Sequence[Document]) -> None:
+        """A run of documents, sorted by start; one that would cross into the next shard becomes two."""
+        if not documents:
+            return
+        connection = self._connection
+        number: int = connection.execute("SELECT last_document FROM progress").fetchone()[0] + 1
+        ordered = sorted(documents, key=lambda one: one.start_ns)
+        while ordered:
+            shard, room = number // SHARD_DOCUMENTS, SHARD_DOCUMENTS - number % SHARD_DOCUMENTS
+            run, ordered = ordered[:room], ordered[room:]
+            connection.execute(
+                f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{shard} USING fts5"
+                "(words, content='', detail=none, columnsize=0, tokenize='unicode61 remove_diacritics 0')"
             )
-            filled += 1
-        self._shard = number, filled
-
-    def _free_id(self, start_ns: int) -> int:
-        """The start with its last ten bits (a microsecond) counting up."""
-        low = min(max(start_ns, 0), _TIME_LIMIT - 1024) >> 10 << 10
-        used = self._connection.execute("SELECT max(id) FROM documents WHERE id BETWEEN ? AND ?", (low, low + 1023)).fetchone()[0]
-        if used is None:
-            return low
-        return used + 1 if used < low + 1023 else self._free_id(low + 1024)
+            numbered = list(enumerate(run, number))
+            number += len(run)
+            connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", [(key, one.trace, one.start_ns) for key, one in numbered])
+            connection.executemany(
+                f"INSERT INTO words_{shard} (rowid, words) VALUES (?, ?)", [(key, words.indexed(one.words)) for key, one in numbered]
+            )
+            bounds = numbered[0][0], number - 1, run[0].start_ns, run[-1].start_ns
+            connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", bounds)
+        connection.execute("UPDATE progress SET last_document=?", (number - 1,))
 
     # ---- Passages ----
 
@@ -386,7 +420,7 @@ class Indexer:
         rows: list[tuple[object, ...]] = []
         for one in returned:
             number = numbers.get(one.hash) if one.hash is not None else None
-            rows.append((one.span.id, one.place, one.span.trace, number, one.rank, one.score, one.stage, one.dropped))
+            rows.append((one.span.trace, one.span.id, one.place, number, one.rank, one.score, one.stage, one.dropped))
             if number is not None and one.place >= 0:
                 counts[number] += 1
                 traces.add((number, one.span.trace))
@@ -410,10 +444,17 @@ class Indexer:
                 found = self._connection.execute(
                     "INSERT INTO passages (hash, span, place, document_id, source, retrieved, traces, last_seen_ns) "
                     "VALUES (?,?,?,?,?,0,0,?) RETURNING id",
-                    (digest, one.span.id, one.place, one.document_id, one.source, one.span.start_ns),
+                    (digest, one.span.id, one.place, one.document_id, self._source(one.source), one.span.start_ns),
                 ).fetchone()
             numbers[digest] = found[0]
         return numbers
+
+    def _source(self, text: str | None) -> int | None:
+        if text is None:
+            return None
+        self._connection.execute("INSERT OR IGNORE INTO sources (text) VALUES (?)", (text,))
+        number: int = self._connection.execute("SELECT id FROM sources WHERE text=?", (text,)).fetchone()[0]
+        return number
 
     # ---- Deleted traces ----
 
@@ -423,25 +464,32 @@ class Indexer:
         if not gone:
             return False
         connection = self._connection
+        shards: set[int] = set()
         connection.execute("BEGIN IMMEDIATE")
         try:
             for trace in gone:
                 self._drop_passages(trace)
-                for (shard,) in connection.execute("SELECT shard FROM documents WHERE trace=?", (trace,)).fetchall():
-                    connection.execute("UPDATE shards SET documents=documents-1 WHERE id=?", (shard,))
+                documents = connection.execute("SELECT id FROM documents WHERE trace=?", (trace,)).fetchall()
+                shards.update(document // SHARD_DOCUMENTS for (document,) in documents)
                 connection.execute("DELETE FROM documents WHERE trace=?", (trace,))
-            for (shard,) in connection.execute("SELECT id FROM shards WHERE documents <= 0").fetchall():
-                connection.execute(f"DROP TABLE words_{shard}")
-                connection.execute("DELETE FROM shards WHERE id=?", (shard,))
+            for shard in shards:
+                self._drop_empty(shard)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-        finally:
-            self._shard = self._open_shard()
         connection.execute("PRAGMA incremental_vacuum(4096)").fetchall()
         self._forgotten(gone)
         return True
+
+    def _drop_empty(self, shard: int) -> None:
+        """Runs without documents go, and a shard without runs."""
+        connection, bounds = self._connection, (shard * SHARD_DOCUMENTS, (shard + 1) * SHARD_DOCUMENTS - 1)
+        connection.execute(
+            "DELETE FROM runs WHERE first BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM documents WHERE id BETWEEN first AND last)", bounds
+        )
+        if connection.execute("SELECT 1 FROM runs WHERE first BETWEEN ? AND ? LIMIT 1", bounds).fetchone() is None:
+            connection.execute(f"DROP TABLE IF EXISTS words_{shard}")
 
     def _drop_passages(self, trace: int) -> None:
         """A passage that another trace returned goes on, told from there."""

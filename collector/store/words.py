@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 LONGEST = 64  # characters of a word; beyond it is a key, a digest or an image, which nobody types
+EDGE = LONGEST  # characters at both ends of a text within another that are read all the same
+WORTH_SEARCHING = 1_000  # characters of a text that may hold others
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"  # radicals, kana, jamo
@@ -41,6 +43,20 @@ def add_words(text: str, words: set[str]) -> None:
             words.update(_pairs(run))
         else:
             words.add(run)
+
+
+def add_all(texts: Iterable[str], words: set[str]) -> None:
+    """The words of several texts of one trace. A passage that stands whole in a prompt has been said already: only its edges, which may
+    cut a word of the prompt, are added. That halves the work, a prompt being mostly passages."""
+    whole: list[str] = []
+    for text in sorted(texts, key=len, reverse=True):
+        if len(text) > EDGE * 2 and any(text in longer for longer in whole):
+            add_words(text[:EDGE], words)
+            add_words(text[-EDGE:], words)
+            continue
+        add_words(text, words)
+        if len(text) > WORTH_SEARCHING:
+            whole.append(text)
 
 
 def _pairs(run: str) -> list[str]:
