@@ -63,23 +63,27 @@ def cut(text: str, limit: int) -> str:
 def _room(value: object, room: int, depth: int) -> int:
     """`room` minus the characters of the strings in plain containers; negative as soon as there is too much of it."""
     kind = type(value)
-    if kind is str or kind is bytes:
-        return room - len(cast(str, value))
-    if depth == 0:
-        return room
     if kind is dict:
-        for item in cast("dict[object, object]", value).values():
-            room = room - len(item) if type(item) is str else _room(item, room, depth - 1)
-            if room < 0:
-                return room
-    elif kind is list or kind is tuple:
-        items = cast("list[object]", value)
-        room -= len(items)
-        for item in items:
-            room = room - len(item) if type(item) is str else _room(item, room, depth - 1)
-            if room < 0:
-                return room
+        items: Iterable[object] = cast("dict[object, object]", value).values()
+    elif kind in _CONTAINERS:
+        items = cast("Iterable[object]", value)
+    elif kind is str or kind is bytes:
+        return room - len(cast(str, value))
+    else:
+        return room
+    room -= 2 * len(cast("list[object]", value))
+    for item in items:
+        kind = type(item)
+        if kind is str or kind is bytes:
+            room -= len(cast(str, item))
+        elif kind in _CONTAINERS and depth:
+            room = _room(item, room, depth - 1)
+        if room < 0:
+            return room
     return room
+
+
+_CONTAINERS = frozenset({dict, list, tuple})
 
 
 class _Describer:

@@ -231,6 +231,7 @@ def _endpoint(base: str | None, token: str | None, headers: Mapping[str, str] | 
         certificate=_otlp("CERTIFICATE"),
         client_certificate=_otlp("CLIENT_CERTIFICATE"),
         client_key=_otlp("CLIENT_KEY"),
+        compression=_otlp("COMPRESSION"),
     )
 
 

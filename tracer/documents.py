@@ -6,7 +6,9 @@ turned LangChain, LlamaIndex and Haystack objects into their fields). A missing 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -15,6 +17,7 @@ CONTENT = ("content", "text", "page_content", "document", "passage", "chunk", "b
 ID = ("id", "id_", "node_id", "doc_id", "document_id", "passage_id", "chunk_id")
 SCORE = ("score", "similarity", "relevance_score", "distance", "_score")
 METADATA = ("metadata", "meta", "extra_info")
+_INNER = ("node", "document", "doc", "passage")
 KEPT = ("score_kind", "rank", "stage", "dropped")
 _OMITTED = frozenset({"embedding", "vector", "embeddings", "sparse_embedding", "type", "class_name", "excluded_embed_metadata_keys"})
 _LISTS = ("documents", "docs", "passages", "results", "hits", "nodes", "matches", "source_documents", "chunks", "candidates")
@@ -35,12 +38,12 @@ def documents(value: object, *, score_kind: str | None = None) -> list[Document]
 
 
 def _listed(value: object) -> Sequence[object]:
-    if isinstance(value, Mapping):
-        fields = cast("Mapping[str, object]", value)
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
         for name in _LISTS:
             if isinstance(fields.get(name), list):
                 return cast("list[object]", fields[name])
-        return [fields] if _first(fields, CONTENT) is not None else []
+        return [fields] if any(fields.get(name) is not None for name in CONTENT) else []
     if isinstance(value, str):
         return [value]
     if not isinstance(value, (list, tuple)):
@@ -57,59 +60,73 @@ def _document(item: object, rank: int, score_kind: str | None) -> Document | Non
     if isinstance(item, (list, tuple)) and len(cast("list[object]", item)) == 2:
         first, second = cast("list[object]", item)
         item, score = (first, second) if not isinstance(first, (int, float)) else (second, first)
-    if isinstance(item, str):
-        document: Document = {"content": item}
-    elif isinstance(item, Mapping):
-        document = _fields(cast("Mapping[str, Any]", item))
+    if isinstance(item, dict):
+        document = _fields(cast("dict[str, Any]", item))
+    elif isinstance(item, str):
+        document = cast(Document, {"content": item})
     else:
         return None
     if not document:
         return None
     if isinstance(score, (int, float)):
         document["score"] = score
-    document.setdefault("rank", rank)
+    if "rank" not in document:
+        document["rank"] = rank
     if score_kind is not None and "score" in document:
         document.setdefault("score_kind", score_kind)
     return document
 
 
-def _fields(item: Mapping[str, Any]) -> Document:
-    inner = next((item[name] for name in ("node", "document", "doc", "passage") if isinstance(item.get(name), Mapping)), None)
-    document = _fields(cast("Mapping[str, Any]", inner)) if inner is not None else {}
-    content, identity = _first(item, CONTENT), _first(item, ID)
-    if identity is not None:
-        document["id"] = str(item[identity])
-    if content is not None and not isinstance(item[content], Mapping):
-        document["content"] = item[content]
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which key of an object holds what; the documents of a list have the same keys, so it is worked out once."""
+
+    inner: str | None
+    identity: str | None
+    content: str | None
+    score: str | None
+    kept: tuple[str, ...]
+    metadata: tuple[str, ...]
+    beside: tuple[str, ...]  # further fields of the document: source, heading, page, …
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(keys: tuple[str, ...]) -> _Plan:
+    def first(known: Sequence[str]) -> str | None:
+        return next((name for name in known if name in keys), None)
+
+    content, identity, score = first(CONTENT), first(ID), first(SCORE)
+    kept = tuple(name for name in KEPT if name in keys)
+    metadata = tuple(name for name in METADATA if name in keys)
+    read = {content, identity, score, *kept, *metadata, *_INNER, *_OMITTED}
+    return _Plan(first(_INNER), identity, content, score, kept, metadata, tuple(name for name in keys if name not in read))
+
+
+def _fields(item: dict[str, Any]) -> Document:
+    keys = tuple(item) if None not in item.values() else tuple(name for name, value in item.items() if value is not None)
+    plan = _plan(keys)
+    document: Document = _fields(item[plan.inner]) if plan.inner is not None and isinstance(item[plan.inner], dict) else {}
+    if plan.identity is not None:
+        document["id"] = str(item[plan.identity])
+    if plan.content is not None and not isinstance(item[plan.content], dict):
+        document["content"] = item[plan.content]
     if not document:
-        return {}
-    score = _first(item, SCORE)
-    if score is not None and isinstance(item[score], (int, float)):
-        document["score"] = item[score]
-        if score in _SCORE_KINDS and "score_kind" not in item:
-            document["score_kind"] = _SCORE_KINDS[score]
-    document.update({name: item[name] for name in KEPT if item.get(name) is not None})
-    metadata = {**document.get("metadata", {}), **_metadata(item, {content, identity, score})}
+        return document
+    if plan.score is not None and isinstance(item[plan.score], (int, float)):
+        document["score"] = item[plan.score]
+        if plan.score in _SCORE_KINDS:
+            document["score_kind"] = _SCORE_KINDS[plan.score]
+    for name in plan.kept:
+        document[name] = item[name]
+    metadata: dict[str, Any] = document.get("metadata", {})
+    for name in plan.metadata:
+        if isinstance(item[name], dict):
+            metadata = {**metadata, **item[name]} if metadata else item[name]
+    if plan.beside:
+        metadata = {**metadata, **{name: item[name] for name in plan.beside}}
     if metadata:
         document["metadata"] = metadata
     return document
-
-
-def _metadata(item: Mapping[str, Any], read: set[str | None]) -> dict[str, Any]:
-    """The metadata object, and every further field of the document beside it (source, heading, page, …)."""
-    known: dict[str, Any] = {}
-    for name, value in item.items():
-        if name in METADATA and isinstance(value, Mapping):
-            known.update(cast("Mapping[str, Any]", value))
-        elif (
-            name not in read and name not in KEPT and name not in _OMITTED and value is not None and name not in ("node", "doc", "document")
-        ):
-            known[name] = value
-    return known
-
-
-def _first(item: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    return next((name for name in names if item.get(name) is not None), None)
 
 
 # ---- From what a decorated function was given and returned ----

@@ -23,6 +23,7 @@ from tracer.lightspan import Binary
 _INT64 = 2**63
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200  # span flags
 _DEPTH = 60
+_SHORT = 32  # characters of a text that is remembered encoded
 
 
 def length(n: int) -> bytes:
@@ -127,6 +128,12 @@ def _key(key: str) -> bytes:
     return b"\x0a" + length(len(written)) + written
 
 
+@functools.lru_cache(maxsize=4096)
+def _short(key: str, text: str) -> bytes:
+    """A KeyValue with a short text: kinds, types and names come again with every span."""
+    return _pair(_key(key), _text(text))
+
+
 def _pair(key: bytes, written: bytes) -> bytes:
     return key + b"\x12" + length(len(written)) + written
 
@@ -135,6 +142,10 @@ def attributes(tag: bytes, given: Mapping[str, Any]) -> list[bytes]:
     """Repeated KeyValue fields, each with `tag`."""
     parts: list[bytes] = []
     for name, item in given.items():
+        if type(item) is str and len(item) < _SHORT:
+            short = _short(name, item)
+            parts += (tag, length(len(short)), short)
+            continue
         key, write = _key(name), _VALUES.get(type(item), value)
         written = write(item)
         size = length(len(written))
@@ -223,7 +234,7 @@ class Group:
 
 
 def request(groups: Iterable[Group]) -> bytes:
-    """An ExportTraceServiceRequest."""
+    """An ExportTraceServiceRequest; sizes are added up first, so that the spans are copied once."""
     parts: list[bytes] = []
     for group in groups:
         scoped = [scope(group.scope)]
@@ -231,8 +242,8 @@ def request(groups: Iterable[Group]) -> bytes:
             scoped += _field(b"\x12", written)
         if group.scope is not None and group.scope.schema_url:
             scoped += _field(b"\x1a", utf8(group.scope.schema_url))
-        resourced = [resource(group.resource), *_field(b"\x12", b"".join(scoped))]
+        resourced = [resource(group.resource), b"\x12", length(sum(map(len, scoped))), *scoped]
         if group.resource.schema_url:
             resourced += _field(b"\x1a", utf8(group.resource.schema_url))
-        parts += _field(b"\x0a", b"".join(resourced))
+        parts += (b"\x0a", length(sum(map(len, resourced))), *resourced)
     return b"".join(parts)

@@ -65,6 +65,7 @@ class Pipeline:
         self._limits = limits
         self._delay = delay
         self._announce = announce
+        self._gzips = endpoint.gzip
         self._counters = Counters()
         self.ours: bool | None = None  # whether a Right Passage collector answers
         self._sender = Sender(Transport(endpoint), spool, self._counters, memory_bytes=limits.memory, on_answer=self._answered)
@@ -233,8 +234,11 @@ class Pipeline:
         batch.spans += 1
 
     def _ship(self, batch: _Batch, *, announcement: bool = False) -> None:
-        body = gzip.compress(encoding.request(batch.groups.values()), 1)
-        self._sender.offer(Parcel("", PROTOBUF, body, 0 if announcement else batch.spans, fleeting=announcement))
+        body = encoding.request(batch.groups.values())
+        if self._gzips:
+            body = gzip.compress(body, 1)  # level 1: a third of the time of 9 for a few per cent more bytes
+        spans = 0 if announcement else batch.spans
+        self._sender.offer(Parcel("", PROTOBUF, body, spans, gzipped=self._gzips, fleeting=announcement))
         if not announcement:
             self._batched -= batch.spans
 

@@ -8,12 +8,13 @@ claim that is ten minutes old is taken over; the collector stores a re-sent span
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -68,6 +69,8 @@ class Spool:
 
     def write(self, parcel: Parcel) -> int:
         """Keeps a parcel; returns how many spans of older ones had to go for it."""
+        if not parcel.gzipped:
+            parcel = replace(parcel, body=gzip.compress(parcel.body, 1), gzipped=True)
         header = orjson.dumps({"path": parcel.path, "content_type": parcel.content_type, "spans": parcel.spans, "gzipped": parcel.gzipped})
         written = header + b"\n" + parcel.body
         with self._lock:

@@ -21,6 +21,7 @@ from typing import Any
 
 _ANSWER_LIMIT = 64 * 1024
 _CONNECT_TIMEOUT = 3.0
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,20 @@ class Endpoint:
     certificate: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    compression: str | None = None  # "gzip" or "none"; None: gzip, but not to this machine
 
     def __post_init__(self) -> None:
         parts = urllib.parse.urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{self.url!r} is no OTLP/HTTP endpoint; one looks like http://localhost:4318/v1/traces")
         _ = parts.port  # raises ValueError when it is no number
+
+    @property
+    def gzip(self) -> bool:
+        """Whether bodies are compressed: to this very machine it would cost more than it saves."""
+        if self.compression is not None:
+            return self.compression == "gzip"
+        return urllib.parse.urlsplit(self.url).hostname not in _THIS_MACHINE
 
     @property
     def base(self) -> str:
@@ -166,7 +175,7 @@ class Transport:
 
 def _proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
     """The proxy the environment names for this host (`http_proxy`, `https_proxy`, `no_proxy`); never for the local machine."""
-    if host in ("localhost", "127.0.0.1", "::1") or urllib.request.proxy_bypass(host):
+    if host in _THIS_MACHINE or urllib.request.proxy_bypass(host):
         return None
     found = urllib.request.getproxies().get(scheme)
     return urllib.parse.urlsplit(found) if found else None

@@ -341,6 +341,7 @@ work(1)
         **os.environ,
         "OTEL_EXPORTER_OTLP_ENDPOINT": quiet_sink.url,
         "OTEL_EXPORTER_OTLP_HEADERS": "x-team=search",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
         "OTEL_SERVICE_NAME": "bot",
         "RIGHTPASSAGE_TOKEN": "secret",
         "RIGHTPASSAGE_SPOOL": str(tmp_path),
