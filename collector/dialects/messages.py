@@ -398,6 +398,7 @@ def _is_message(value: Mapping[str, Any]) -> bool:
         or "message" in value
         or "kwargs" in value
         or "tool_calls" in value
+        or value.get("type") in CALL_TYPES
         or ("data" in value and "type" in value)
         or "_content" in value
         or isinstance(value.get("content"), list | dict)
