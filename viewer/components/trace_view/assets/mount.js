@@ -172,7 +172,10 @@ export function mount(root, options) {
     const mine = ++generation;
     clearTimeout(timer);
     if (!traceId) return showState(ICONS.search, "No trace chosen", "Open one from the list of traces, or by its address: /trace?trace_id=…");
-    if (!again) replace(root, loading());
+    if (!again) {
+      performance.mark("trace:asked");
+      replace(root, loading());
+    }
     try {
       const answer = await store.columns();
       if (gone || mine !== generation) return;
@@ -236,6 +239,7 @@ export function mount(root, options) {
     changedBodies = false;
     tree.reveal(positionOf(selected), true);
     root.dataset.ready = traceId;
+    if (!again) performance.mark("trace:visible"); // benchmarks/trace_page.py
     report();
   }
 
