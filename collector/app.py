@@ -31,6 +31,7 @@ from collector.guard import Guard, HostList
 from collector.ingest import Ingest
 from collector.live import Tail
 from collector.reception import Limits, Reception
+from collector.retention import Retention
 from collector.routes import (
     counts,
     exchange,
@@ -127,6 +128,8 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
         reception = Reception(Limits(body_bytes=settings.max_body_bytes))
         ingest = Ingest(store)
         stack.callback(ingest.close)
+        retention = Retention(store, settings.retention)
+        stack.callback(retention.close)
         tail = Tail(store)
         stack.callback(tail.close)
         closing = asyncio.Event()
