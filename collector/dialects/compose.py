@@ -18,7 +18,7 @@ from collector.dialects.messages import answer_messages, read_messages, request_
 from collector.dialects.reading import Reading
 from collector.dialects.reprs import rebuilt
 from collector.dialects.usage import as_usage, read_counts, usage_object
-from collector.dialects.values import as_list, as_text, first, integer, number, opened, text
+from collector.dialects.values import as_list, as_text, first, integer, number, opened, plain_text, text
 from collector.model import (
     AnnotatorKind,
     Attributes,
@@ -127,7 +127,7 @@ def _messages(reading: Reading, kind: SpanKind, fields: Fields) -> None:
 
 def _call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["operation"] = reading.take("operation")
-    fields["provider"] = provider = _provider(reading)
+    fields["provider"] = provider = _provider(reading, kind)
     model = _model(reading, kind, reading.given, reading.returned)
     fields["model"] = model.removeprefix(f"{provider}/") if model and provider else model  # LiteLLM's way to name a model
     fields["response_id"] = _response_id(reading, kind, reading.returned)
@@ -305,13 +305,18 @@ def _model(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> str |
     return None
 
 
-def _provider(reading: Reading) -> str | None:
+def _provider(reading: Reading, kind: SpanKind) -> str | None:
     for key, value in reading.every("provider"):
         lower = value.lower()
         found = PROVIDERS.get(lower, lower)
         if found:
             reading.sources.setdefault("provider", key)
             return found
+    if kind is SpanKind.LLM:  # LangChain's callback handlers keep its name for the provider among the metadata
+        for metadata in (reading.mapped("metadata"), *(value for _, value in reading.every("metadata"))):
+            if found := plain_text(metadata.get("ls_provider")):
+                reading.sources.setdefault("provider", "metadata: ls_provider")
+                return found.lower()
     return None
 
 
