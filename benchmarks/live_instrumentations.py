@@ -33,6 +33,7 @@ from benchmarks.live.tee import Recorded, Tee, running_tee
 SOAK = True
 PROGRAMS = Path(__file__).parent / "live" / "programs"
 TIMEOUT_S = 180
+PATIENCE_S = 10
 
 OTLP = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp-proto-grpc")
 LANGCHAIN = ("langchain", "langchain-openai", "langgraph", "openai")
@@ -70,6 +71,7 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {  # name → packages; a name with "
     "sk": ("semantic-kernel",),
     "genai": (
         "openai",
+        "httpx",
         "opentelemetry-instrumentation-openai-v2",
         "opentelemetry-instrumentation-genai-openai",
         "anthropic",
@@ -510,11 +512,20 @@ def report(chosen: Sequence[Sdk], venvs: Path, folder: Path, record: Path, tee: 
 
 
 def held_facts(endpoint: str, case: dict[str, Any]) -> list[Any]:
-    """Every fact of the case, looked for in the JSON API; the spans have arrived already."""
-    from tests.cases import check_cases
+    """Every fact of the case, looked for in the JSON API; the spans have been sent already."""
+    from tests.collector.test_otlp_cases import checker
 
-    collector = check_cases.Collector(endpoint)
-    return check_cases.facts_of(collector, case)
+    collector, facts, spans = checker.Collector(endpoint), list[Any](), dict[tuple[str, str], Any]()
+    deadline = time.monotonic() + PATIENCE_S
+    for trace in case["traces"]:
+        shown, how = collector.trace(trace["trace_id"], trace["span_count"], deadline)
+        facts += checker.facts_about("trace", trace, shown, checker.TRACE_RULES, f"trace not shown ({how})")
+        spans.update({(trace["trace_id"], span["span_id"]): span for span in (shown or {}).get("spans", [])})
+    for span in case["spans"]:
+        wanted = {"tool_output" if name == "output_text" and span.get("kind") == "tool" else name: fact for name, fact in span.items()}
+        shown = spans.get((span["trace_id"], span["span_id"]))
+        facts += checker.facts_about(span["name"], wanted, shown, checker.SPAN_RULES, "span not shown")
+    return facts
 
 
 if __name__ == "__main__":

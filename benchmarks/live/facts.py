@@ -46,6 +46,8 @@ def leaves(value: Json) -> Iterator[Json]:
             return
     elif isinstance(value, Mapping):
         for key, child in value.items():
+            if key == "langgraph_step":
+                continue  # a small number that is easily taken for a count of tokens
             yield key
             yield from leaves(child)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -58,7 +60,7 @@ class Payload:
 
     def __init__(self, span: Span) -> None:
         failures = [span.status_message, *(dict(e.attributes) for e in span.events if e.name == "exception")]
-        counted = {key: value for key, value in span.attributes.items() if not key.endswith("langgraph_step")}
+        counted = {key: value for key, value in span.attributes.items() if not key.endswith(".langgraph_step")}
         said = [span.name, counted, *(dict(e.attributes) for e in span.events if e.name != "exception")]
         self.failure = "\n".join(str(leaf) for value in failures for leaf in leaves(value))
         self.values = [leaf for value in said for leaf in leaves(value)]
@@ -81,6 +83,9 @@ class Payload:
 
 
 # ---- Truth → facts of a span ----
+
+PROVIDERS = {"chat": "openai", "responses": "openai", "embeddings": "openai", "anthropic": "anthropic"}
+PROVIDER_KEYS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ls_provider")
 
 
 @dataclass
@@ -119,6 +124,9 @@ class About:
     def _holds_field(self, name: str, key: str, value: Json, fact: Json) -> bool:
         if name != "tokens":
             return self.payload.holds(key) and self.payload.holds(value)
+        told = {"reasoning_output": "reason", "cached_input": "cache"}.get(key, "")
+        if not self.payload.holds(told):
+            return False  # a small number of something else
         numbers, apart = self.payload.numbers, {"input": "cached_input", "output": "reasoning_output"}
         if float(value) in numbers or (key == "total" and {float(fact["input"]), float(fact["output"])} <= numbers):
             return True
@@ -127,15 +135,25 @@ class About:
 
 
 def chat_facts(about: About, truth: Json) -> None:
+    if "input_messages" in about.facts or "output_tool_calls" in about.facts:
+        about.facts.clear()  # a client that calls tools by itself has one span for all its calls: the last one answers
     about.add("kind", truth.get("kind", "llm"))
     about.add("model_any", sorted({truth["model"], truth["response_model"]}))
     about.add("input_messages", [without_quotes(message) for message in truth["messages"]])
     about.add("output_text", truth["output_text"])
     about.add("output_tool_calls", truth["output_tool_calls"])
     about.add("tokens", truth["tokens"])
-    if about.payload.holds(truth.get("described", "The weather in a city")):  # a name alone may come from a call
+    if about.payload.holds(truth.get("described") or "The weather in a city"):  # a name alone may come from a call
         about.add("tools_offered", truth["tools"])
     about.add("invocation_params", truth["parameters"])
+    about.add("provider", provider_of(about.span, truth.get("api", "embeddings")))
+
+
+def provider_of(span: Span, api: str) -> str | None:
+    """The provider whose API was called, where an attribute made for it names it."""
+    provider = PROVIDERS.get(api)
+    named = {str(value).strip('"').lower() for key, value in span.attributes.items() if key.endswith(PROVIDER_KEYS)}
+    return provider if provider in named else None
 
 
 def without_quotes(message: Json) -> Json:
@@ -148,11 +166,17 @@ def embedding_facts(about: About, truth: Json) -> None:
     about.add("kind", truth.get("kind", "embedding"))
     about.add("model_any", [truth["model"]])
     about.add("texts", truth["texts"])
+    if any(isinstance(value, list) and len(value) == truth["dimensions"] and type(value[0]) is float for value in about.payload.values):
+        about.add("vector_dims", truth["dimensions"])
+    about.add("provider", provider_of(about.span, truth.get("api", "embeddings")))
     about.add("tokens", truth["tokens"])
 
 
 def tool_facts(about: About, truth: Json) -> None:
-    about.add("kind", truth.get("kind", "tool"))
+    declared = str(about.span.attributes.get("openinference.span.kind") or "tool").lower()
+    about.add("kind", declared)
+    if declared != "tool":
+        return  # Haystack's tool invoker is a chain to OpenInference
     about.add("tool_name", truth["name"])
     if all(about.payload.holds(key) for key in truth["arguments"]):  # LangChain may record the bare value
         about.add("arguments", truth["arguments"])

@@ -287,7 +287,9 @@ def responses(log: Log, request: Json) -> tuple[Json, list[Json] | None]:
 def embeddings(log: Log, request: Json) -> tuple[Json, None]:
     texts = request["input"] if isinstance(request["input"], list) else [request["input"]]
     texts = [text if isinstance(text, str) else "" for text in texts]
-    log.write(what="embedding", model=request["model"], texts=texts, dimensions=DIMENSIONS, tokens={"input": 4 * len(texts)})
+    log.write(
+        what="embedding", api="embeddings", model=request["model"], texts=texts, dimensions=DIMENSIONS, tokens={"input": 4 * len(texts)}
+    )
     data: list[Json] = [{"object": "embedding", "index": i, "embedding": vector(text)} for i, text in enumerate(texts)]
     if request.get("encoding_format") == "base64":
         import base64

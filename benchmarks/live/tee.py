@@ -18,6 +18,8 @@ from typing import Any
 import grpc
 import httpx
 
+HOP_BY_HOP = frozenset({"host", "content-length", "connection", "transfer-encoding"})
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -65,9 +67,9 @@ def running_tee(collector_http: str | None, collector_grpc: str | None) -> Itera
                 tee.recorded.append(Recorded("http", path, kind, encoding, self.headers.get("user-agent", ""), body))
             if client is None:
                 return self._answer(200, {"content-type": kind}, b"{}" if "json" in kind else b"")
-            sent = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length", "connection")}
+            sent = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
             answer = client.post(path, content=raw, headers=sent)
-            if answer.status_code != 200:
+            if answer.status_code != 200 and "/v1/" in path:  # not an SDK's own API, which a collector has no part of
                 tee.refused.append(f"{path}: {answer.status_code} {answer.text[:200]}")
             return self._answer(answer.status_code, {"content-type": answer.headers.get("content-type", "")}, answer.content)
 
