@@ -113,12 +113,31 @@ def problems() -> Iterator[str]:
         yield f"| `urn:rightpassage:{name}` | {status} | {title} |"
 
 
+# ---- Dialects ----
+
+
+def dialects() -> Iterator[str]:
+    """Every dialect in the order it is asked, with the names that show it, that decide the kind and that fill fields."""
+    from collector.dialects import DIALECTS
+
+    yield "| | dialect | is recognised by | kind from | fills |"
+    yield "|---|---|---|---|---|"
+    for number, dialect in enumerate(DIALECTS, 1):
+        signs = [f"`{key}*`" if key.endswith(".") else f"`{key}`" for key in dialect.evidence]
+        signs += [f"scope `{scope}`" for scope in dialect.scopes]
+        kind = f"`{dialect.kind_key}`" if dialect.kind_key else ""
+        targets = [*dialect.keys.values(), *dialect.own.values(), *dialect.lists.values(), *dialect.maps.values()]
+        slots = sorted({target if isinstance(target, str) else target[0] for target in targets})
+        yield f"| {number} | {dialect.title} | {', '.join(signs)} | {kind} | {', '.join(slots)} |"
+
+
 # ---- Putting them into their pages ----
 
 SECTIONS: Mapping[tuple[str, str], Callable[[], Iterator[str]]] = {
     ("cli.md", "commands"): commands,
     ("api.md", "endpoints"): endpoints,
     ("api.md", "problems"): problems,
+    ("dialects.md", "dialects"): dialects,
 }
 
 
