@@ -117,6 +117,15 @@ def test_the_file_opens_offline_and_reads_like_the_page(
 
 
 @pytest.mark.browser
+def test_the_notebook_frame_draws_the_trace(collector: RunningCollector, client: CollectorClient, offline: Any) -> None:
+    trace = client.trace(send(collector, samples.story("notebook frame")))
+    offline.set_content(f"<p>Out[1]:</p>{html.notebook_html(trace)}")
+    frame = offline.frame_locator("iframe")
+    frame.locator(".row", has_text="chat.completion").click()
+    frame.locator(".message.answer").wait_for()
+
+
+@pytest.mark.browser
 def test_hostile_content_stays_text_in_the_file(collector: RunningCollector, client: CollectorClient, offline: Any, tmp_path: Path) -> None:
     file = tmp_path / "hostile.html"
     file.write_text(html.trace_html(client.trace(send(collector, samples.hostile("hostile offline", megabytes=0.1)))), "utf-8")

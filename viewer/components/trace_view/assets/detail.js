@@ -250,7 +250,7 @@ function tabsOf(page, i, body) {
   tabs.push({ key: "attributes", title: "Attributes", count: Object.keys(span.attributes ?? {}).length, draw: () => drawAttributes(page, span) });
   if (span.events?.length) tabs.push({ key: "events", title: "Events", count: span.events.length, draw: () => drawEvents(trace, i, span) });
   if (span.links?.length) tabs.push({ key: "links", title: "Links", count: span.links.length, draw: () => drawLinks(page, span) });
-  tabs.push({ key: "scores", title: "Scores", count: span.scores?.length ?? 0, draw: () => scorePanel(page, span, () => page.onscore()) });
+  tabs.push({ key: "scores", title: "Scores", count: span.scores?.length ?? 0, draw: () => scorePanel(page, span) });
   tabs.push({ key: "raw", title: "Raw", draw: () => drawRaw(body) });
   return tabs;
 }

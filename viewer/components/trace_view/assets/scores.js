@@ -55,24 +55,38 @@ export function withScore(scores, given) {
 }
 
 /**
- * The scores of a span and a form to give one.
- * @param {Page} page @param {any} span body @param {(scores: any[]) => void} changed
+ * The scores of a span, at a root those of the trace too, and a form to give one to either.
+ * @param {Page} page @param {any} span body
  */
-export function scorePanel(page, span, changed) {
+export function scorePanel(page, span) {
   const list = h("div", "score-list");
-  const draw = () => replace(list, span.scores?.length ? span.scores.map(scoreRow) : h("p", "muted", "No scores on this span yet."));
+  const root = !span.parent_span_id;
+  const draw = () => {
+    const whole = root ? (page.trace.summary.scores ?? []).filter((/** @type {any} */ score) => !score.target?.span_id) : [];
+    const own = span.scores ?? [];
+    replace(
+      list,
+      whole.length > 0 && [h("h4", null, "Of the trace"), ...whole.map(scoreRow)],
+      own.length > 0 && [h("h4", null, "Of this span"), ...own.map(scoreRow)],
+      !whole.length && !own.length && h("p", "muted", root ? "No scores yet." : "No scores on this span yet."),
+    );
+  };
   draw();
   const box = h("div", "score-panel", list);
-  if (page.store.live) box.append(form(page, { trace_id: span.trace_id, span_id: span.span_id }, (given) => {
-    span.scores = withScore(span.scores ?? [], given);
+  if (!page.store.live) return box;
+  const target = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "What is scored" }, h("option", { value: "span", selected: !root }, "this span"), h("option", { value: "trace", selected: root }, "the whole trace")));
+  const chosen = () => (target.value === "trace" ? { trace_id: span.trace_id } : { trace_id: span.trace_id, span_id: span.span_id });
+  const given = (/** @type {any} */ score) => {
+    if (score.target.span_id) span.scores = withScore(span.scores ?? [], score);
+    page.onscore(score);
     draw();
-    changed(span.scores);
-  }));
+  };
+  box.append(form(page, target, chosen, given));
   return box;
 }
 
-/** @param {Page} page @param {{trace_id: string, span_id?: string}} target @param {(given: any) => void} given */
-function form(page, target, given) {
+/** @param {Page} page @param {HTMLElement} choice @param {() => {trace_id: string, span_id?: string}} target @param {(given: any) => void} given */
+function form(page, choice, target, given) {
   const input = (/** @type {string} */ name, /** @type {string} */ placeholder, /** @type {import("./dom.js").Properties} */ more = {}) =>
     /** @type {HTMLInputElement} */ (h("input", { name, placeholder, "aria-label": placeholder, autocomplete: "off", ...more }));
   const name = input("name", "Name, e.g. correctness", { required: true, maxlength: 120 });
@@ -86,7 +100,7 @@ function form(page, target, given) {
     if (me.value.trim()) localStorage.setItem(ANNOTATOR, me.value.trim());
     said.textContent = "Saving…";
     try {
-      given(await giveScore(page, target, judgement));
+      given(await giveScore(page, target(), judgement));
       said.textContent = "Saved";
       value.value = label.value = note.value = "";
     } catch (error) {
@@ -110,7 +124,7 @@ function form(page, target, given) {
       },
       novalidate: true,
     },
-    h("h4", null, "Score or note"),
+    h("div", "form-row", h("h4", null, "Score or note on"), choice),
     h("div", "form-row", thumbs(true), thumbs(false), name, value, label),
     note,
     h("div", "form-row", me, h("button", { type: "submit", class: "button" }, icon(ICONS.note), "Save"), said),
