@@ -48,7 +48,7 @@ class Answer:
 
     question: str
     query: str  # the question as it was searched
-    text: str
+    text: str = ""
     documents: Sequence[Candidate] = ()
     citations: Sequence[Citation] = ()
     sources: Sequence[str] = ()  # page#anchor of what the answer rests on, or of the nearest pages when it declines

@@ -17,8 +17,10 @@ import openai
 import tracer
 from demo_rag_bot.answer import Answer, assemble, cite, links, template
 from demo_rag_bot.endpoint import Endpoint
+from demo_rag_bot.evidence import ENOUGH, weigh
 from demo_rag_bot.index import Index
 from demo_rag_bot.local_model import NOT_FOUND
+from demo_rag_bot.local_model import rewrite as rewrite_offline
 from demo_rag_bot.rerank import Reranker
 from demo_rag_bot.retrieval import Candidate, Retriever
 
@@ -58,29 +60,26 @@ class Bot:
     def ask(self, question: str, history: Sequence[str] = (), *, say: Say = silent) -> Answer:
         """The answer to a question, given the earlier questions of its thread; never raises because of the model endpoint."""
         span = tracer.current_span().set_input(question)
-        try:
-            answer = self._answer(question, history, say)
-        except openai.OpenAIError as error:
-            span.set_error(error)
-            answer = Answer(question, question, friendly(error), failed=True)
-            say(answer.text)
+        answer = self._answer(question, history, say)
         span.set_output(answer.text).set_metadata({"abstained": answer.abstained, "query": answer.query})
         return replace(answer, offline=self.endpoint.offline, trace_id=tracer.current_trace_id(), trace_url=tracer.current_trace_url())
 
     def _answer(self, question: str, history: Sequence[str], say: Say) -> Answer:
-        query = self.rewrite(question, history)
-        candidates = self.retriever.retrieve(query, self.options.k)
-        passages = self.reranker.rerank(query, candidates, self.options.k)
-        if not passages:
-            return self.decline(question, query, passages, say)
-        prompt = assemble(query, passages, budget=self.options.prompt_tokens)
-        text = self.generate(prompt.messages, say)
-        if text.strip().startswith(NOT_FOUND):
-            return self.decline(question, query, passages, say)
-        cleaned, citations = cite(text, prompt.passages)
-        cited = [c for c in prompt.passages if any(citation.document_id == c.passage.id for citation in citations)]
-        placed = frozenset(candidate.passage.id for candidate in prompt.passages)
-        return Answer(question, query, cleaned, passages, citations, links(cited or prompt.passages[:3]), placed=placed)
+        draft = Answer(question, question)
+        try:
+            draft = replace(draft, query=self.rewrite(question, history))
+            candidates = self.retriever.retrieve(draft.query, self.options.k)
+            draft = replace(draft, documents=self.reranker.rerank(draft.query, candidates, self.options.k))
+            if weigh(self.retriever.index, draft.query, draft.documents) < ENOUGH:
+                return declined(draft, say)
+            prompt = assemble(draft.query, draft.documents, budget=self.options.prompt_tokens)
+            text = self.generate(prompt.messages, say)
+            if text.strip().startswith(NOT_FOUND):
+                return declined(draft, say)
+            return cited(draft, text, prompt.passages)
+        except openai.OpenAIError as error:
+            tracer.current_span().set_error(error)
+            return failed(draft, error, say)
 
     @tracer.chain("rewrite question", stage="rewrite")
     def rewrite(self, question: str, history: Sequence[str]) -> str:
@@ -91,7 +90,11 @@ class Bot:
         earlier = "\n".join(f"User: {line}" for line in history[-self.options.history :])
         user = Template(request.strip()).substitute(history=earlier, question=question)
         messages = [{"role": "system", "content": instructions.strip()}, {"role": "user", "content": user}]
-        return "".join(self.endpoint.stream(messages, max_tokens=120, stage="rewrite")).strip() or question
+        try:
+            return "".join(self.endpoint.stream(messages, max_tokens=120, stage="rewrite")).strip() or question
+        except openai.OpenAIError as error:  # the search can go on without the model, and its passages are worth having
+            tracer.current_span().set_error(error)
+            return rewrite_offline(user)
 
     def generate(self, messages: Sequence[dict[str, str]], say: Say) -> str:
         pieces: list[str] = []
@@ -100,13 +103,37 @@ class Bot:
             say(piece)
         return "".join(pieces)
 
-    def decline(self, question: str, query: str, nearest: Sequence[Candidate], say: Say) -> Answer:
-        pages = links(nearest)
-        text = "I could not find this in the documentation." + (f" Nearest pages: {', '.join(pages)}" if pages else "")
-        say(text)
-        return Answer(question, query, text, nearest, sources=pages, abstained=True)
+
+# ---- The three ways a question ends ----
 
 
-def friendly(error: openai.OpenAIError) -> str:
-    """What a user is told when the model endpoint fails."""
-    return f"Sorry, I could not answer: {error}"
+def cited(draft: Answer, text: str, passages: Sequence[Candidate]) -> Answer:
+    """The model's text, its citations checked, with the pages they lead to."""
+    cleaned, citations = cite(text, passages)
+    used = {citation.document_id for citation in citations}
+    sources = links([one for one in passages if one.passage.id in used] or passages[:3])
+    return replace(draft, text=cleaned, citations=citations, sources=sources, placed=frozenset(one.passage.id for one in passages))
+
+
+def declined(draft: Answer, say: Say) -> Answer:
+    """An honest no, with the pages that came nearest."""
+    pages = links(draft.documents)
+    text = "I could not find this in the documentation." + (f" Nearest pages: {', '.join(pages)}" if pages else "")
+    say(text)
+    return replace(draft, text=text, sources=pages, abstained=True)
+
+
+def failed(draft: Answer, error: openai.OpenAIError, say: Say) -> Answer:
+    """What a user is told when the model endpoint fails; the trace has the error."""
+    text = next((told for kind, told in FAILURES.items() if isinstance(error, kind)), "Sorry, the model endpoint failed.")
+    say(text)
+    return replace(draft, text=text, sources=links(draft.documents), failed=True)
+
+
+FAILURES: dict[type[openai.OpenAIError], str] = {
+    openai.APITimeoutError: "Sorry, the model did not answer in time. Please ask again.",
+    openai.APIConnectionError: "Sorry, I cannot reach the model. Is the endpoint of OPENAI_BASE_URL running?",
+    openai.AuthenticationError: "Sorry, the model endpoint does not accept the key in OPENAI_API_KEY.",
+    openai.RateLimitError: "Sorry, the model endpoint is out of quota or asked too often. Please try again in a minute.",
+    openai.NotFoundError: "Sorry, the model endpoint does not know this model or path. See OPENAI_MODEL and OPENAI_BASE_URL.",
+}

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import faiss
@@ -21,6 +22,7 @@ from demo_rag_bot.corpus import Corpus
 from demo_rag_bot.endpoint import Endpoint
 from demo_rag_bot.lexicon import Lexicon
 from demo_rag_bot.passages import STANDARD, Cutting, Passage, cut
+from demo_rag_bot.terms import terms
 
 FORMAT = 1
 
@@ -61,6 +63,12 @@ class Index:
         self._faiss = faiss.IndexFlatIP(vectors.shape[1])
         self._faiss.add(vectors)
         self.lexicon = Lexicon(passages)
+        self.terms = lru_cache(maxsize=4096)(self._terms)
+
+    def _terms(self, position: int) -> list[str]:
+        """The terms of one passage in reading order, its page and heading first."""
+        passage = self.passages[position]
+        return terms(f"{passage.title} {passage.heading} {passage.text}")
 
     def dense(self, vector: Vectors, n: int) -> list[Hit]:
         """The `n` passages whose vectors are closest to `vector` by cosine."""

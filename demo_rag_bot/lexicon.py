@@ -7,7 +7,9 @@ where the corpus does not know it (a typo). Such a stand-in counts less than the
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -49,6 +51,7 @@ class Lexicon:
             (_bm25(heading, 0.3), HEADING_WEIGHT),
             (_bm25(place, 0.3), PLACE_WEIGHT),
         )
+        self._passages_with = Counter(term for a, b in zip(text, place, strict=True) for term in {*a, *b})
         self._prior = np.array([HISTORY_WEIGHT if _HISTORY.search(p.source) else 1.0 for p in passages], np.float32)
         self.vocabulary = frozenset(term for field, _ in self._fields for term in field.vocab_dict if term)
         self.term = lru_cache(maxsize=4096)(self._term)
@@ -70,6 +73,14 @@ class Lexicon:
             for one in asked
         ]
         return np.stack(rows) if rows else np.zeros((0, self.count), np.float32)
+
+    def worth(self, asked: Sequence[Asked]) -> Scores:
+        """The weight of each word: the best score any passage gets for it. What is everywhere is worth little, what is nowhere nothing."""
+        return self.matrix(asked).max(axis=1, initial=0.0)
+
+    def rarity(self, term: str) -> float:
+        """How rare a word is: high where few passages have it, highest where none has."""
+        return math.log((self.count + 1) / (self._passages_with[term] + 0.5))
 
     def scores(self, question: str) -> Scores:
         return self.matrix(self.ask(question)).sum(axis=0)

@@ -1,19 +1,32 @@
 """Candidates → the passages of the answer: a second, closer look at each candidate.
 
-Where a search counts words, the reranker reads: which of the question's words a passage covers, how close together they stand, whether the
-heading names them. It needs no model. It also says how strong the evidence is, which is what the bot declines by.
+Where a search counts words, the reranker reads: which of the question's words a passage meets and how close together they stand. It needs
+no model. A section that is in already makes its other parts less welcome, so that one long section does not fill the prompt.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tracer
 from demo_rag_bot.index import Index
+from demo_rag_bot.lexicon import Asked
+from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.retrieval import Candidate, as_candidates
+
+# Weights beside 1 for BM25, each feature scaled to at most 1 within the candidates; chosen by a sweep (benchmarks/bot_retrieval.py)
+EVENNESS, WINDOW, CLOSENESS = 0.2, 0.4, 0.3
+DENSE = 1.0  # an embedder that knows meaning
+DENSE_LEXICAL = 0.2  # the offline one, which only sees words again
+SAME_SECTION, SAME_PAGE = 0.75, 0.97  # what a passage is worth after another of its section, of its page
+WINDOW_TERMS = 25
 
 
 @dataclass(frozen=True)
@@ -25,27 +38,69 @@ class Reranker:
     @tracer.reranker("rerank", stage="rerank", capture_input=False, capture_output=False)
     def rerank(self, query: str, candidates: Sequence[Candidate], k: int) -> list[Candidate]:
         """The `k` best candidates, best first."""
-        scores = self.scores(query, candidates)
-        order = sorted(range(len(candidates)), key=lambda place: -scores[place])
-        ranked = [
-            replace(candidates[place], score=float(scores[place]), dropped=None if rank < k else f"below cut: rank {rank + 1} of {k}")
-            for rank, place in enumerate(order)
+        scored = [
+            replace(candidate, score=float(score)) for candidate, score in zip(candidates, self.scores(query, candidates), strict=True)
         ]
-        span = tracer.current_span()
-        span.set(query=query, candidates=as_candidates(ranked))
+        ordered = _spread(scored)
+        ranked = [replace(one, dropped=None if rank <= k else f"below cut: rank {rank} of {k}") for rank, one in enumerate(ordered, 1)]
+        span = tracer.current_span().set_query(query).set_candidates(as_candidates(ranked), score_kind="rerank")
         span.set_input_documents([candidate.as_document() for candidate in candidates], score_kind="rrf")
         span.set_documents([candidate.as_document() for candidate in ranked[:k]], score_kind="rerank")
         return ranked[:k]
 
-    def scores(self, query: str, candidates: Sequence[Candidate]) -> np.ndarray:
-        if not candidates:
-            return np.zeros(0)
-        positions = [candidate.position for candidate in candidates]
-        bm25 = self.index.lexicon.matrix(self.index.lexicon.ask(query))
-        best = bm25.max(axis=1, keepdims=True)
-        idf = best[:, 0]
-        covered = (bm25[:, positions] > 0) * idf[:, None]
-        coverage = covered.sum(axis=0) / max(idf.sum(), 1e-9)
-        strength = bm25[:, positions].sum(axis=0) / max(idf.sum(), 1e-9)
-        fused = np.array([candidate.score for candidate in candidates])
-        return 0.5 * fused / fused.max() + 0.7 * strength + 0.3 * coverage
+    def scores(self, query: str, candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+        """One score per candidate, from 0 up; 1 is about what a passage gets that is best in everything."""
+        asked = self.index.lexicon.ask(query)
+        met = self.index.lexicon.matrix(asked)[:, [candidate.position for candidate in candidates]]
+        worth = np.maximum(self.index.lexicon.worth(asked), 1e-6)
+        dense = np.array([candidate.recall.get("dense", 0.0) for candidate in candidates])
+        near = np.array([_nearness(self.index.terms(candidate.position), asked, worth) for candidate in candidates]).reshape(-1, 2)
+        weight = DENSE_LEXICAL if self.index.manifest.embedding_model == EMBEDDING_MODEL else DENSE
+        total = (
+            _scaled(met.sum(axis=0))
+            + EVENNESS * (met / worth[:, None]).mean(axis=0)
+            + WINDOW * near[:, 0]
+            + CLOSENESS * _scaled(near[:, 1])
+            + weight * _scaled(dense)
+        )
+        return total / (1 + EVENNESS + WINDOW + CLOSENESS + weight)
+
+
+def _scaled(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    highest = values.max(initial=0.0)
+    return np.asarray(values / highest if highest > 0 else values * 0.0, np.float64)
+
+
+def _nearness(sequence: Sequence[str], asked: Sequence[Asked], worth: NDArray[np.floating]) -> tuple[float, float]:
+    """(share of the question's weight inside the best window of the passage, how closely its words follow each other)."""
+    meets = {term: number for number, one in reversed(list(enumerate(asked))) for term in (*one.stand_ins, one.term)}
+    places = [(place, meets[term]) for place, term in enumerate(sequence) if term in meets]
+    total = float(worth.sum()) or 1.0
+    close = sum((worth[a] + worth[b]) / total / (q - p + 1) for (p, a), (q, b) in pairwise(places) if a != b)
+    best, first, inside = 0.0, 0, Counter[int]()
+    for place, number in places:
+        inside[number] += 1
+        while places[first][0] < place - WINDOW_TERMS:
+            inside[places[first][1]] -= 1
+            first += 1
+        best = max(best, float(sum(worth[one] for one, count in inside.items() if count)))
+    return best / total, math.log1p(float(close))
+
+
+def _spread(scored: Sequence[Candidate]) -> list[Candidate]:
+    """Best first, where each passage taken lowers the others of its section and page."""
+    left, taken = list(scored), list[Candidate]()
+    sections, pages = Counter[tuple[str, str]](), Counter[str]()
+
+    def now(candidate: Candidate) -> float:
+        passage = candidate.passage
+        repeats = SAME_SECTION ** sections[passage.source, passage.anchor] * SAME_PAGE ** pages[passage.source]
+        return candidate.score * repeats if candidate.score > 0 else candidate.score
+
+    while left:
+        best = max(left, key=now)
+        left.remove(best)
+        taken.append(replace(best, score=now(best)))
+        sections[best.passage.source, best.passage.anchor] += 1
+        pages[best.passage.source] += 1
+    return taken

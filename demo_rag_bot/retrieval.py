@@ -8,16 +8,18 @@ candidates as the answer will get, so that a passage which missed the cut is in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import tracer
 from demo_rag_bot.endpoint import Endpoint
 from demo_rag_bot.index import Hit, Index
+from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.passages import Passage
 from demo_rag_bot.terms import terms
 
 RRF_K = 60  # Cormack et al. 2009; 60 is the value everybody keeps
 CANDIDATES_PER_RESULT = 5
+LEXICAL_EMBEDDER = 0.3  # the offline embedder sees the same words as BM25, so its vote counts less
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Candidate:
     position: int  # in the index
     score: float
     dropped: str | None = None
+    recall: Mapping[str, float] = field(default_factory=dict)  # what each search gave it
 
     def as_document(self) -> Mapping[str, object]:
         return {"id": self.passage.id, "content": self.passage.text, "score": self.score, "metadata": describe(self.passage)}
@@ -70,15 +73,16 @@ class Retriever:
 
     @tracer.retriever("fuse", stage="fuse", capture_input=False, capture_output=False)
     def fuse(self, searches: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
-        """Reciprocal Rank Fusion: each search adds 1 / (60 + rank)."""
+        """Reciprocal Rank Fusion: each search adds weight / (60 + rank)."""
         scores: dict[int, float] = {}
-        for hits in searches.values():
+        recall: dict[int, dict[str, float]] = {}
+        for name, hits in searches.items():
+            weight = LEXICAL_EMBEDDER if name == "dense" and self.index.manifest.embedding_model == EMBEDDING_MODEL else 1.0
             for rank, hit in enumerate(hits, 1):
-                scores[hit.position] = scores.get(hit.position, 0.0) + 1 / (RRF_K + rank)
-        fused = [
-            Candidate(self.index.passages[position], position, score)
-            for position, score in sorted(scores.items(), key=lambda item: -item[1])
-        ]
+                scores[hit.position] = scores.get(hit.position, 0.0) + weight / (RRF_K + rank)
+                recall.setdefault(hit.position, {})[name] = hit.score
+        order = sorted(scores, key=lambda position: -scores[position])
+        fused = [Candidate(self.index.passages[position], position, scores[position], recall=recall[position]) for position in order]
         tracer.current_span().set_candidates(as_candidates(fused), score_kind="rrf")
         return fused
 
@@ -93,7 +97,7 @@ class Retriever:
             if self.allow is not None and candidate.passage.source not in self.allow:
                 reason = f"filter: {candidate.passage.source} is not allowed"
             seen.setdefault(text, candidate.passage.id)
-            judged.append(Candidate(candidate.passage, candidate.position, candidate.score, reason))
+            judged.append(replace(candidate, dropped=reason))
         tracer.current_span().set_candidates(as_candidates(judged), score_kind="rrf")
         return [candidate for candidate in judged if candidate.dropped is None]
 
