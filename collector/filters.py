@@ -473,8 +473,8 @@ class _Parser:
         phrase = _unquote(token["quoted"][1:-1]) if token["quoted"] else token["word"]
         start = token.start("quoted") if token["quoted"] else token.start("word")
         self.count(start)
-        if not phrase.strip():
-            raise self.fail("nothing between the quotes", start)
+        if not any(char.isalnum() for char in phrase):
+            raise self.fail(f"no word to look for in {phrase!r}", start)
         return Text(phrase, start)
 
     def count(self, position: int) -> None:
