@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from collector import otlp
 from collector.errors import MalformedRequest
-from collector.jsonform import encode, to_json, trace_json
-from collector.model import Batch, Trace, Written
-from collector.otlp import Decoded, Encoding
+from collector.jsonform import encode, from_json, to_json, trace_json
+from collector.model import Batch, Score, Trace, Written
+from collector.otlp import Encoding
 from collector.routes.answer import json_answer, streamed_answer
 from collector.routes.parts import Asked, Here
 
@@ -28,10 +29,17 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
-_WRITERS: Mapping[Format, Callable[[Trace], bytes]] = {
-    Format.otlp_jsonl: lambda trace: otlp.encode_traces(trace.spans, Encoding.JSON),
-    Format.jsonl: lambda trace: encode(trace_json(trace)),
-}
+def _otlp_line(trace: Trace, scores: Sequence[Score]) -> bytes:
+    """An ExportTraceServiceRequest; scores ride along in a field of their own, which every other OTLP receiver must ignore."""
+    line = otlp.encode_traces(trace.spans, Encoding.JSON)
+    return line[:-1] + b',"scores":' + encode(to_json(scores)) + b"}" if scores else line
+
+
+def _own_line(trace: Trace, scores: Sequence[Score]) -> bytes:
+    return encode(trace_json(trace))
+
+
+_WRITERS: Mapping[Format, Callable[[Trace, Sequence[Score]], bytes]] = {Format.otlp_jsonl: _otlp_line, Format.jsonl: _own_line}
 
 
 @router.get("/export")
@@ -45,7 +53,9 @@ def export(
 ) -> Response:
     """The matching traces, oldest first, one line each."""
     write = _WRITERS[format]
-    lines: Iterator[bytes] = (write(trace) + b"\n" for trace in here.store.spans(filter))
+    lines: Iterator[bytes] = (
+        write(trace, here.store.scores(trace_id=trace.summary.trace_id)) + b"\n" for trace in here.store.spans(filter)
+    )
     return streamed_answer(request, lines, "application/x-ndjson", filename=f"traces.{format}")
 
 
@@ -60,16 +70,33 @@ async def import_traces(request: Request, here: Here) -> Response:
     encoding = Encoding.PROTOBUF if media_type in ("application/x-protobuf", "application/octet-stream") else Encoding.JSON
     written, rejected = Written(), 0
     for number, part in enumerate(bodies, 1):
-        decoded = await run_in_threadpool(_decoded, part, encoding, number)
-        rejected += decoded.rejected
-        if decoded.spans:
-            more = await here.ingest.accept(Batch(spans=decoded.spans))
+        batch, refused = await run_in_threadpool(_batch, part, encoding, number)
+        rejected += refused
+        if batch.spans or batch.logs or batch.scores:
+            more = await here.ingest.accept(batch)
             written = Written(written.spans + more.spans, written.duplicates + more.duplicates, written.scores + more.scores)
     return json_answer(request, {**to_json(written), "rejected": rejected})
 
 
-def _decoded(part: bytes, encoding: Encoding, number: int) -> Decoded:
+def _batch(part: bytes, encoding: Encoding, number: int) -> tuple[Batch, int]:
+    """What one request or line holds, and how many spans of it cannot be kept."""
     try:
-        return otlp.decode_traces(part, encoding)
+        if encoding is Encoding.PROTOBUF:
+            decoded = otlp.decode_traces(part, encoding)
+            return Batch(spans=decoded.spans), decoded.rejected
+        decoded = otlp.decode_traces(part, encoding)
+        logs = otlp.decode_logs(part, encoding).logs if b'"resourceLogs"' in part else ()
+        return Batch(spans=decoded.spans, logs=logs, scores=_scores(part)), decoded.rejected
     except MalformedRequest as problem:
         raise MalformedRequest(f"line {number}: {problem}" if encoding is Encoding.JSON else str(problem)) from problem
+
+
+def _scores(part: bytes) -> Sequence[Score]:
+    """The scores that `export` put beside the spans."""
+    if b'"scores":[' not in part:
+        return ()
+    given = orjson.loads(part).get("scores") or ()
+    try:
+        return tuple(from_json(Score, score) for score in given)
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
+        raise MalformedRequest(f"scores that no export wrote: {problem!r}") from problem

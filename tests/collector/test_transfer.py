@@ -64,11 +64,18 @@ def test_an_export_imported_elsewhere_is_equal(tmp_path: Path) -> None:
     with private_collector(str(tmp_path / "a.db")) as here, private_collector(str(tmp_path / "b.db")) as there:
         for request in requests(4):
             here.import_bytes(json.dumps(request).encode(), content_type="application/json")
+        for summary in here.traces(limit=2).items:
+            here.score("thumbs", trace_id=summary.trace_id, value=-1, explanation="wrong page", annotator_id="ada")
+            here.score("relevant", trace_id=summary.trace_id, span_id=summary.root_span_id, label="no")
+            here.score("taken back", trace_id=summary.trace_id, value=1)
+            here.score("taken back", trace_id=summary.trace_id)
         export_to(here, "", "otlp-jsonl", str(tmp_path / "out.jsonl"), QUIET)
-        import_files(there, [tmp_path / "out.jsonl"], QUIET)
+        assert import_files(there, [tmp_path / "out.jsonl"], QUIET).scores == 4
+        assert import_files(there, [tmp_path / "out.jsonl"], QUIET).scores == 0
         ours = [here.trace(summary.trace_id) for summary in here.each_trace(page_size=3)]
         theirs = [there.trace(summary.trace_id) for summary in there.each_trace(page_size=3)]
     assert len(ours) == 4
+    assert sum(len(trace.summary.scores) for trace in ours) == 2
     assert ours == theirs
 
 
