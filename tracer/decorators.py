@@ -21,8 +21,8 @@ from tracer.capture import capture
 from tracer.fields import STAGES
 from tracer.lightspan import SPAN_KEY, Span, attribute_value
 from tracer.recorder import KINDS, OPERATIONS, SILENT, Recorder, active, current
-from tracer.redaction import names_a_secret
 from tracer.safety import log, safely
+from tracer.secret_names import names_a_secret
 from tracer.streaming import AsyncStream, Stream
 from tracer.vectors import describe_vectors
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 from tracer import conventions as names
 from tracer.capture import clean
 from tracer.safety import attempt
+from tracer.secret_names import names_a_secret
 
 Attributes = dict[str, Any]
 Hook = Callable[[str, str], "str | None"]
@@ -26,21 +27,6 @@ _REMEMBERED = 32_768  # characters: longer texts are not remembered
 _PLAIN_KEYS = frozenset(
     {names.SPAN_KIND, names.OPERATION, names.INPUT_MIME_TYPE, names.OUTPUT_MIME_TYPE, names.STAGE, names.REQUEST_MODEL, names.PROVIDER}
 )
-
-_SECRET_NAMES = (
-    rb"pass(?:word|wd|phrase|code)|pwd|secret(?:s|[_-]?key|[_-]?access[_-]?key)?|api[_-]?key|access[_-]?key(?:[_-]?id)?|account[_-]?key"
-    rb"|private[_-]?key|client[_-]?secret|(?:auth|access|refresh|bearer|session|id|bot|api|personal[_-]?access)[_-]?token|token"
-    rb"|authorization|proxy-authorization|credentials?|(?:set-)?cookie"
-)
-_NAMED = re.compile(rb"(?:^|[._\-\s])(?:" + _SECRET_NAMES + rb")$", re.IGNORECASE)
-
-
-@functools.lru_cache(maxsize=4096)
-def names_a_secret(name: str) -> bool:
-    """Whether a key, header or argument of this name holds a secret."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)  # apiKey
-    return _NAMED.search(spaced.encode("utf-8", "replace")) is not None
-
 
 Action = bytes | Callable[[re.Match[bytes]], bytes]
 

@@ -12,7 +12,8 @@ import pytest
 
 import tracer
 from tests.tracer.conftest import Sink
-from tracer.redaction import names_a_secret, scrub
+from tracer.redaction import scrub
+from tracer.secret_names import names_a_secret
 
 RANDOM = random.Random(7)
 ALNUM = string.ascii_letters + string.digits
