@@ -30,6 +30,7 @@ from collector.dialects import use_rules
 from collector.guard import Guard, HostList
 from collector.ingest import Ingest
 from collector.live import Tail
+from collector.pricing import read_table, use_prices
 from collector.reception import Limits, Reception
 from collector.retention import Retention
 from collector.routes import (
@@ -125,6 +126,8 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
         store = open_store(settings.db)
         stack.callback(store.close)
         use_rules(rules.saved_rules(store.catalog))
+        if settings.prices:
+            use_prices(read_table(settings.prices))
         reception = Reception(Limits(body_bytes=settings.max_body_bytes))
         ingest = Ingest(store)
         stack.callback(ingest.close)
@@ -148,6 +151,7 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
             tail=tail,
             closing=closing,
             folder=str(store.path.parent),
+            max_upload_bytes=settings.max_body_bytes,
             about={
                 "version": version("rightpassage"),
                 "sqlite_version": store.sqlite_version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,16 +13,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from collector import otlp
-from collector.errors import MalformedRequest
+from collector.errors import MalformedRequest, UnsupportedMediaType
 from collector.jsonform import encode, from_json, to_json, trace_json
 from collector.model import Batch, Score, Trace, Written
 from collector.otlp import Encoding
 from collector.routes.answer import json_answer, streamed_answer
+from collector.routes.otlp import INFLATERS
 from collector.routes.parts import Asked, Here
 
 router = APIRouter(prefix="/api/v1", tags=["exchange"])
 
-LINES = frozenset({"application/x-ndjson", "application/jsonl"})
+PROTOBUF = frozenset({"application/x-protobuf", "application/octet-stream"})
 
 
 class Format(StrEnum):
@@ -61,13 +63,17 @@ def export(
 
 @router.post("/import")
 async def import_traces(request: Request, here: Here) -> Response:
-    """Store OTLP: JSON (`application/json`), JSON lines (`application/x-ndjson`) or protobuf (`application/x-protobuf`).
+    """Store OTLP: JSON (`application/json`), JSON lines (`application/x-ndjson`) or protobuf (`application/x-protobuf`, also
+    the frames of the OpenTelemetry Collector's file exporter), compressed or not.
 
     `{spans, duplicates, scores, rejected}`: a span that is there already is a duplicate and left alone."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await request.body()
-    bodies = [line for line in body.splitlines() if line.strip()] if media_type in LINES else [body]
-    encoding = Encoding.PROTOBUF if media_type in ("application/x-protobuf", "application/octet-stream") else Encoding.JSON
+    inflate = INFLATERS.get(request.headers.get("content-encoding", "").strip().lower())
+    if inflate is None:
+        raise UnsupportedMediaType(f"content encoding {request.headers['content-encoding']!r}: one of {', '.join(filter(None, INFLATERS))}")
+    body = inflate(await request.body(), here.max_upload_bytes)
+    encoding = Encoding.PROTOBUF if media_type in PROTOBUF else Encoding.JSON
+    bodies = _frames(body) if encoding is Encoding.PROTOBUF else _lines(body)
     written, rejected = Written(), 0
     for number, part in enumerate(bodies, 1):
         batch, refused = await run_in_threadpool(_batch, part, encoding, number)
@@ -76,6 +82,31 @@ async def import_traces(request: Request, here: Here) -> Response:
             more = await here.ingest.accept(batch)
             written = Written(written.spans + more.spans, written.duplicates + more.duplicates, written.scores + more.scores)
     return json_answer(request, {**to_json(written), "rejected": rejected})
+
+
+def _lines(body: bytes) -> Sequence[bytes]:
+    """One request in a line each; a document that spreads over lines, whole."""
+    first, _, rest = body.lstrip().partition(b"\n")
+    if rest.strip():
+        with suppress(ValueError):
+            orjson.loads(first)
+            return [line for line in body.splitlines() if line.strip()]
+    return [body]
+
+
+def _frames(body: bytes) -> Sequence[bytes]:
+    """The one request, or those of the OpenTelemetry Collector's file exporter: each after its length in four bytes."""
+    if not body or body[0] == 0x0A:  # the tag of a request's first field; as a length it would be 167 MB
+        return [body]
+    frames: list[bytes] = []
+    at = 0
+    while at < len(body):
+        end = at + 4 + int.from_bytes(body[at : at + 4], "big")
+        if end > len(body):
+            raise MalformedRequest("neither an OTLP request in protobuf nor frames of them, or cut short")
+        frames.append(body[at + 4 : end])
+        at = end
+    return frames
 
 
 def _batch(part: bytes, encoding: Encoding, number: int) -> tuple[Batch, int]:

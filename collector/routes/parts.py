@@ -33,6 +33,7 @@ class Parts:
     tail: Tail
     closing: asyncio.Event  # set when the collector stops: live streams end then
     folder: str | None = None  # where large temporary files go: beside the database; None: the system's place
+    max_upload_bytes: int = 64 * 2**20  # of an import, before and after decompression
     about: Mapping[str, Json] = field(default_factory=dict)  # what /healthz tells beside its status
     counters: Callable[[], Mapping[str, float]] = dict  # what /metrics counts
 

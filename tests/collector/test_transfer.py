@@ -14,7 +14,7 @@ from collector.app import private_collector
 from collector.errors import InvalidValue, MalformedRequest
 from collector.otlp import Encoding
 from collector.transfer import PIECE_BYTES, export_to, import_files, pieces
-from tests.collector.served import rag_trace, request_of
+from tests.collector.served import rag_trace, request_of, served
 
 QUIET = Console(quiet=True)
 
@@ -95,6 +95,34 @@ def test_what_is_no_otlp_is_refused_naming_the_file(tmp_path: Path, content: byt
     file.write_bytes(content)
     with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue, match=r"other\.bin"):
         import_files(client, [file], QUIET)
+
+
+@pytest.mark.parametrize(
+    ("form", "content_type", "encoding"),
+    [
+        ("json lines", "application/x-ndjson", ""),
+        ("json lines", "application/json", ""),
+        ("json lines, gzipped", "application/x-ndjson", "gzip"),
+        ("one document over many lines", "application/x-ndjson", ""),
+        ("one protobuf request", "application/octet-stream", ""),
+        ("the collector's file exporter", "application/x-protobuf", ""),
+    ],
+)
+def test_every_form_can_be_uploaded(tmp_path: Path, form: str, content_type: str, encoding: str) -> None:
+    with served(tmp_path) as here:
+        headers = {"content-type": content_type, **({"content-encoding": encoding} if encoding else {})}
+        answer = here.http.post("/api/v1/import", content=written_as(form, requests(3)), headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["spans"] == 3 * here.client.stats().traces > 0
+
+
+def test_an_upload_that_inflates_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    with served(tmp_path, max_body_bytes=100_000) as here:
+        bomb = gzip.compress(b" " * 50_000_000)
+        answer = here.http.post("/api/v1/import", content=bomb, headers={"content-type": "application/json", "content-encoding": "gzip"})
+        assert answer.status_code == 413
+        strange = here.http.post("/api/v1/import", content=b"x", headers={"content-type": "application/json", "content-encoding": "lzma"})
+        assert strange.status_code == 415
 
 
 def test_a_frame_cut_short_is_said(tmp_path: Path) -> None:
