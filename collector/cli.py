@@ -142,6 +142,10 @@ RetainTraces: TypeAlias = Annotated[
     int | None, _option("--retain-traces", help="Prune the oldest above this many traces.", metavar="N", min=1)
 ]
 RetainScored: TypeAlias = Annotated[bool, _option("--retain-scored", help="Spare traces that carry a score.")]
+Prices: TypeAlias = Annotated[
+    str | None,
+    _option("--prices", help="Your own prices in CSV (model,from,input,output,…), asked before the shipped ones.", metavar="FILE"),
+]
 MaxBody: TypeAlias = Annotated[str, _option("--max-body", help="Largest request body, compressed or not.", metavar="SIZE")]
 
 
@@ -157,6 +161,7 @@ def serve(
     retain_traces: RetainTraces = None,
     retain_scored: RetainScored = False,
     max_body: MaxBody = "64MiB",
+    prices: Prices = None,
 ) -> None:
     """The collector alone: takes OTLP over HTTP and gRPC, keeps it in one file, answers the API.
 
@@ -168,7 +173,8 @@ def serve(
 
     from collector.app import serve
 
-    raise typer.Exit(serve(replace(settings, max_body_bytes=parse_bytes(max_body, "--max-body")), announce=_say))
+    settings = replace(settings, max_body_bytes=parse_bytes(max_body, "--max-body"), prices=prices)
+    raise typer.Exit(serve(settings, announce=_say))
 
 
 def _say(line: str) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from collector.errors import InvalidValue
@@ -154,6 +155,14 @@ def _price(row: Mapping[str, str | None]) -> Price:
 def shipped_prices() -> PriceTable:
     """The table that comes with the package."""
     return PriceTable(read_prices(files("collector").joinpath("prices.csv").read_text(encoding="utf-8")))
+
+
+def read_table(path: str) -> str:
+    """The text of a price table's file; InvalidValue when it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InvalidValue(f"the price table {path!r} cannot be read: {problem}") from None
 
 
 _own: PriceTable | None = None

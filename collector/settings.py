@@ -87,6 +87,7 @@ class ServeSettings:
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = 64 * 2**20
+    prices: str | None = None  # a CSV file of the user's own, asked before the shipped table
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
 
     def check(self) -> None:
