@@ -799,7 +799,9 @@ def _status(reading: Reading) -> tuple[StatusCode, SpanError | None]:
     exception = next((event for event in reversed(span.events) if event.name == "exception"), None) if span.events else None
     if status is not StatusCode.ERROR:
         escaped = exception is not None and str(exception.attributes.get("exception.escaped")).lower() == "true"
-        if str(reading.attributes.get("langfuse.observation.level")) == "ERROR" or (status is StatusCode.UNSET and escaped):
+        # LangSmith records an exception for a failed run only, but its status may have been set to OK before, which OpenTelemetry keeps.
+        failed = exception is not None and reading.dialect_name == "langsmith"
+        if failed or str(reading.attributes.get("langfuse.observation.level")) == "ERROR" or (status is StatusCode.UNSET and escaped):
             status = StatusCode.ERROR
         elif exception is None:
             return status, None
