@@ -18,7 +18,7 @@ from collector.dialects.messages import answer_messages, read_messages, request_
 from collector.dialects.reading import Reading
 from collector.dialects.reprs import rebuilt
 from collector.dialects.usage import as_usage, read_counts, usage_object
-from collector.dialects.values import as_list, as_text, first, integer, number, opened, plain_text, text
+from collector.dialects.values import as_list, as_text, first, integer, left_out, number, opened, plain_text, text
 from collector.model import (
     AnnotatorKind,
     Attributes,
@@ -336,7 +336,7 @@ def _parameters(reading: Reading, kind: SpanKind, given: Any) -> Mapping[str, Js
     for name, value in reading.mapped("parameters").items():
         if name not in NOT_PARAMETERS:
             merged[name] = _json(value)
-    return merged
+    return {name: value for name, value in merged.items() if not left_out(value)}
 
 
 def _finish_reasons(reading: Reading) -> Sequence[str]:

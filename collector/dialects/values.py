@@ -175,11 +175,16 @@ def as_list(value: Any) -> list[Any]:
     return []
 
 
+def left_out(value: Any) -> bool:
+    """Whether a value is OpenAI's placeholder for an argument that was not given, as a repr."""
+    return isinstance(value, str) and value.startswith(("<openai.Omit object", "<openai.NotGiven object", "NOT_GIVEN"))
+
+
 def first(holder: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    """The first value under these keys that is neither missing nor None."""
+    """The first value under these keys that is neither missing nor None nor left out."""
     for key in keys:
         value = holder.get(key)
-        if value is not None:
+        if value is not None and not left_out(value):
             return value
     return None
 
