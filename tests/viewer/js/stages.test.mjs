@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromColumns } from "../../../viewer/components/trace_view/assets/model.js";
-import { journey, lastPlace, pipelineOf, scoreShare, stageOf, survived, titleOf } from "../../../viewer/components/trace_view/assets/stages.js";
+import { considered, fillFromPrompt, journey, lastPlace, pipelineOf, scoreShare, stageOf, survived, titleOf } from "../../../viewer/components/trace_view/assets/stages.js";
 import { passedText } from "../../../viewer/components/trace_view/assets/header.js";
 import { suggestedField } from "../../../viewer/components/trace_view/assets/rules.js";
 import { tone, withScore } from "../../../viewer/components/trace_view/assets/scores.js";
@@ -13,6 +13,7 @@ test("a stage that is said is believed, else kind and name decide", () => {
   assert.equal(stageOf("LLM", "answer with citations"), "generate");
   assert.equal(stageOf("CHAIN", "fuse.rrf"), "fuse");
   assert.equal(stageOf("EVALUATOR", "citations.verify"), "cite");
+  assert.equal(stageOf("GUARDRAIL", "check citations"), "cite");
   assert.equal(stageOf("EVALUATOR", "faithfulness"), null);
   assert.equal(stageOf("CHAIN", "rag.pipeline"), null);
   assert.equal(stageOf("TOOL", "rerank"), null);
@@ -54,6 +55,19 @@ test("passages are joined over stages by id, else by text", () => {
   assert.deepEqual(lastPlace(a)[1], { rank: 3, score: 0.1, scoreKind: null, dropped: "below cut", kept: false });
 });
 
+test("a candidate without a reason to drop it was kept, where the span says nothing else", () => {
+  const dense = { span_id: "d", name: "dense", candidates: [{ id: "a", rank: 1 }, { id: "b", rank: 2, dropped: "filtered: draft" }] };
+  const { columns, passages } = journey([{ span: dense, stage: "recall" }]);
+  assert.deepEqual(passages.map((passage) => survived(passage, columns)), [true, false]);
+  assert.deepEqual(considered(dense), { kept: 1, all: 2 });
+});
+
+test("texts that stand only in the prompt are cut out of it, by characters", () => {
+  const { passages } = journey([{ span: { span_id: "d", name: "d", documents: [{ id: "a" }, { id: "b" }] }, stage: "recall" }]);
+  fillFromPrompt(passages, [{ id: "b", position: 1, message: 0, start: 3, end: 9 }], [{ role: "user", content: "😀: Page B!" }]);
+  assert.deepEqual(passages.map(({ content, fromPrompt }) => [content, fromPrompt]), [[null, false], ["Page B", true]]);
+});
+
 test("bars keep known scales and compare the rest", () => {
   assert.equal(scoreShare(0.9, "cosine", [0.9, 0.4]), 0.9);
   assert.equal(scoreShare(0.016, "rrf", [0.032, 0.016]), 0.5);
@@ -65,12 +79,13 @@ test("bars keep known scales and compare the rest", () => {
 test("a passage is called by its heading, its source, its id", () => {
   assert.deepEqual(titleOf({ heading: ["Deploy", "Rollback"], source: "a.md" }, "a#1"), { title: "Deploy › Rollback", source: "a.md" });
   assert.deepEqual(titleOf({ source: "a.md" }, "a#1"), { title: "a.md", source: null });
+  assert.equal(titleOf({ heading: "", title: "Commands" }, null).title, "Commands");
   assert.equal(titleOf({}, null).title, "Passage");
 });
 
 test("what passed a stage is said in one phrase", () => {
   assert.equal(passedText("recall", recall), "3 of 4");
-  assert.equal(passedText("rerank", { documents: [{}], input_documents: [{}, {}] }), "1 of 2");
+  assert.equal(passedText("rerank", { documents: [{ id: "a" }], input_documents: [{ id: "a" }, { id: "b" }] }), "1 of 2");
   assert.equal(passedText("cite", { citations: [{ valid: true }, { valid: false }] }), "1 of 2 cited");
   assert.equal(passedText("fuse", {}), "");
 });

@@ -8,7 +8,7 @@ import { copyText } from "./copy.js";
 import { fact, statusPill } from "./detail.js";
 import { giveScore } from "./scores.js";
 import { openMenu } from "./menu.js";
-import { pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
+import { considered, pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
 import { rootOf, tokensOf } from "./model.js";
 import { asCurl, asPython } from "./raw.js";
 
@@ -155,15 +155,13 @@ function passed(page, stage, spans) {
 
 /** @param {import("./stages.js").Stage} stage @param {any} span @returns {string} */
 export function passedText(stage, span) {
-  const kept = span.documents?.length ?? 0;
   if (stage === "assemble") return span.placement?.length ? counted(span.placement.length, "passage") : "";
   if (stage === "cite" || stage === "generate") {
     if (span.citations?.length) return `${span.citations.filter((/** @type {any} */ each) => each.valid !== false).length} of ${span.citations.length} cited`;
     return stage === "generate" && span.usage?.output_tokens !== undefined ? `${compact(span.usage.output_tokens)} tokens` : "";
   }
-  if (!kept) return "";
-  const offered = span.input_documents?.length ?? kept + (span.candidates?.length ?? 0);
-  return offered > kept ? `${kept} of ${offered}` : String(kept);
+  const { kept, all } = considered(span);
+  return all === 0 ? "" : all > kept ? `${kept} of ${all}` : String(kept);
 }
 
 /** The pipeline of the trace, one cell per stage; a stage without a span is quiet. @param {Page} page */

@@ -64,7 +64,7 @@ function cutLine(kept, all, below) {
   /** @type {Map<string, number>} */
   const reasons = new Map();
   for (const passage of below) {
-    const reason = lastPlace(passage)[1].dropped;
+    const reason = lastPlace(passage)[1].dropped?.split(":")[0]; // "below cut: rank 9 of 8" → "below cut"
     if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   const why = [...reasons].sort((a, b) => b[1] - a[1]).map(([reason, count]) => `${visible(reason)} ${count}`);
@@ -117,7 +117,7 @@ function passageCard(passage, position, columns, all, context, open) {
     marks.length > 0 && h("span", { class: "pill cited", title: context.citationsRecorded ? "Cited in the answer" : "Matched by position: the trace records no citations" }, icon(ICONS.quote), context.citationsRecorded ? `cited ${marks.map((mark) => `[${mark}]`).join(" ")}` : `${marks.map((mark) => `[${mark}]`).join(" ")} by position`),
     passage.prompt && h("span", { class: passage.prompt.cut ? "pill warn" : "pill", title: `Position ${passage.prompt.position} in the prompt` }, passage.prompt.cut ? "cut in the prompt" : "in the prompt"),
     survived(passage, columns) && context.promptRecorded && !passage.prompt && h("span", "pill warn", "not in the prompt"),
-    place.dropped && h("span", { class: "pill dropped", title: `Why it went no further after ${columns[column].name}` }, `${columns.length > 1 ? `${STAGE_TITLES[columns[column].stage].toLowerCase()}: ` : ""}${visible(place.dropped)}`),
+    place.dropped && h("span", { class: "pill dropped", title: `Why it went no further after ${columns[column].name}` }, `${columns.length > 1 ? `${STAGE_TITLES[columns[column].stage].toLowerCase()}: ` : ""}${visible(oneLine(place.dropped, 60))}`),
     scoreBar(passage, column, columns, all),
   );
   card.append(head, body);
@@ -150,6 +150,7 @@ function scoreBar(passage, column, columns, all) {
 function fillBody(body, passage, source, columns, context) {
   const where = [source, passage.id && passage.id !== source ? passage.id : null].filter(Boolean).map((part) => visible(String(part))).join("  ·  ");
   body.append(h("div", "passage-meta", h("span", { class: "mono", title: where }, where), trail(passage, columns)));
+  if (passage.fromPrompt) body.append(h("p", "tiny", "The text as it stands in the prompt; the passage itself was recorded without it."));
   if (passage.content) {
     const ranges = context.answer ? sharedSentences(passage.content, context.answer) : [];
     body.append(longText(passage.content, { fold: 900, draw: (text) => h("div", "plain", ranges.length ? marked(text, ranges.filter((range) => range.to <= text.length)) : inline(visible(text))) }));
@@ -169,11 +170,12 @@ function trail(passage, columns) {
   if (columns.length < 2) return null;
   const steps = columns.map((column, at) => {
     const place = passage.places.get(at);
-    const name = STAGE_TITLES[column.stage].toLowerCase();
+    const repeated = columns.filter((other) => other.stage === column.stage).length > 1;
+    const name = repeated ? oneLine(column.name, 24) : STAGE_TITLES[column.stage].toLowerCase();
     if (!place) return h("span", { class: "step none", title: `${column.name} did not return it` }, `${name} –`);
     return h("span", { class: place.kept ? "step" : "step none", title: column.name }, `${name} ${place.rank === null ? "" : `#${place.rank} `}`, h("b", null, score(place.score)));
   });
-  return h("span", "trail", steps.flatMap((step, i) => (i ? [h("span", "arrow", "→"), step] : [step])));
+  return h("span", "trail", steps.map((step, i) => h("span", "hop", i > 0 && h("span", "arrow", "→ "), step)));
 }
 
 /** @param {string} title @param {() => Node} draw */

@@ -39,8 +39,8 @@ const BY_KIND = { RETRIEVER: "recall", RERANKER: "rerank", PROMPT: "assemble", L
 /** @param {string} kind @param {string} name @param {string | null} [said] @returns {Stage | null} */
 export function stageOf(kind, name, said) {
   if (said && STAGES.includes(/** @type {Stage} */ (said))) return /** @type {Stage} */ (said);
-  if (kind === "EVALUATOR") return /cit(e|es|ation|ations)\b/i.test(name) ? "cite" : null;
-  if (kind === "AGENT" || kind === "TOOL" || kind === "GUARDRAIL") return null;
+  if (kind === "EVALUATOR" || kind === "GUARDRAIL") return /cit(e|es|ation|ations)\b/i.test(name) ? "cite" : null;
+  if (kind === "AGENT" || kind === "TOOL") return null;
   for (const [pattern, stage] of BY_NAME) {
     if (!pattern.test(name)) continue;
     if (stage === "rewrite" || kind !== "LLM") return stage; // an LLM named "answer with citations" generates
@@ -77,13 +77,13 @@ export function pipelineOf(trace, top) {
   return { scope, answer, retrievals, stages: stagesBelow(trace, scope) };
 }
 
-/** @param {Trace} trace @param {number} top @returns {Uint8Array} 1 where a span belongs to a guardrail or lies below an evaluator: their own model calls */
+/** @param {Trace} trace @param {number} top @returns {Uint8Array} 1 where a span lies below an evaluator or guardrail: their own model calls */
 function judgedBelow(trace, top) {
   const judged = new Uint8Array(trace.end[top] - top);
   for (let i = top; i < trace.end[top]; i++) {
-    const kind = trace.kind[i];
-    const above = i > top && trace.parent[i] >= top ? judged[trace.parent[i] - top] : 0;
-    judged[i - top] = above || (trace.parent[i] >= top && trace.kind[trace.parent[i]] === "EVALUATOR") || kind === "GUARDRAIL" ? 1 : 0;
+    const parent = trace.parent[i];
+    if (i === top || parent < top) continue;
+    judged[i - top] = judged[parent - top] || trace.kind[parent] === "EVALUATOR" || trace.kind[parent] === "GUARDRAIL" ? 1 : 0;
   }
   return judged;
 }
@@ -129,6 +129,7 @@ export function stagesBelow(trace, scope) {
  * @property {string} key
  * @property {string | null} id
  * @property {string | null} content
+ * @property {boolean} fromPrompt the text was not recorded with the passage but cut from the prompt, where it was placed
  * @property {Record<string, any>} metadata
  * @property {Map<number, Place>} places by the number of the column
  * @property {{position: number, cut: boolean, tokens: number | null} | null} prompt where it stands in the prompt, if that was recorded
@@ -163,7 +164,7 @@ export function journey(sources, placement = [], citations = []) {
     if (!passages.has(key) && text && byText.has(text)) key = /** @type {string} */ (byText.get(text));
     let passage = passages.get(key);
     if (!passage) {
-      passage = { key, id: document.id ?? null, content: null, metadata: {}, places: new Map(), prompt: null, markers: [] };
+      passage = { key, id: document.id ?? null, content: null, fromPrompt: false, metadata: {}, places: new Map(), prompt: null, markers: [] };
       passages.set(key, passage);
     }
     if (text) byText.set(text, key);
@@ -183,7 +184,9 @@ export function journey(sources, placement = [], citations = []) {
     const at = columns.length;
     columns.push({ spanId: span.span_id, name: span.name, stage, query: span.query ?? null, index: span.index ?? null });
     (span.documents ?? []).forEach((/** @type {any} */ document, /** @type {number} */ i) => note(document, at, true, i + 1));
-    (span.candidates ?? []).forEach((/** @type {any} */ document, /** @type {number} */ i) => note(document, at, false, i + 1));
+    // A candidate without a reason to drop it was kept, where the span does not say itself what it returned.
+    const silent = !span.documents?.length;
+    (span.candidates ?? []).forEach((/** @type {any} */ candidate, /** @type {number} */ i) => note(candidate, at, silent && !candidate.dropped, i + 1));
   }
   const known = (/** @type {any} */ id) => passages.get(`id:${id}`);
   for (const place of placement) {
@@ -195,6 +198,31 @@ export function journey(sources, placement = [], citations = []) {
     known(citation.document_id)?.markers.push(String(citation.marker));
   }
   return { columns, passages: [...passages.values()].sort(byLastPlace) };
+}
+
+/**
+ * Texts that were recorded once, in the prompt: cut out by the placement.
+ * @param {Passage[]} passages @param {any[]} placement @param {any[]} messages of the call that answered
+ */
+export function fillFromPrompt(passages, placement, messages) {
+  const placed = new Map(placement.map((place) => [`id:${place.id}`, place]));
+  for (const passage of passages) {
+    const place = placed.get(passage.key);
+    const text = messages[place?.message]?.content;
+    if (passage.content || typeof text !== "string" || place.start === undefined || place.end === undefined) continue;
+    const characters = Array.from(text); // offsets count characters, not UTF-16 units
+    passage.content = characters.slice(place.start, place.end).join("") || null;
+    passage.fromPrompt = passage.content !== null;
+  }
+}
+
+/** @param {any} span @returns {{kept: number, all: number}} passages a span returned, and considered */
+export function considered(span) {
+  const documents = span.documents ?? [];
+  const candidates = span.candidates ?? [];
+  const kept = documents.length || candidates.filter((/** @type {any} */ candidate) => !candidate.dropped).length;
+  const all = new Set([...documents, ...candidates, ...(span.input_documents ?? [])].map(keyOf)).size;
+  return { kept, all };
 }
 
 /** @param {Passage} passage @returns {[number, Place]} the furthest column that considered it */
@@ -234,10 +262,15 @@ export function scoreShare(value, kind, beside) {
   return most === least ? 1 : 0.08 + (0.92 * (value - least)) / (most - least);
 }
 
+/** @param {Record<string, any>} metadata @param {string[]} names */
+function firstOf(metadata, names) {
+  return names.map((name) => metadata[name]).find((value) => value !== undefined && value !== null && value !== "");
+}
+
 /** @param {Record<string, any>} metadata @param {string | null} id @returns {{title: string, source: string | null}} */
 export function titleOf(metadata, id) {
-  const heading = metadata.heading ?? metadata.title ?? metadata.section ?? metadata.name;
+  const heading = firstOf(metadata, ["heading", "title", "section", "name"]);
   const title = Array.isArray(heading) ? heading.join(" › ") : heading;
-  const source = metadata.source ?? metadata.path ?? metadata.url ?? metadata.file ?? metadata.file_name ?? metadata.filename ?? metadata.document ?? null;
-  return { title: String(title ?? source ?? id ?? "Passage"), source: title === undefined ? null : source === null ? id : String(source) };
+  const source = firstOf(metadata, ["source", "path", "url", "file", "file_name", "filename", "document"]);
+  return { title: String(title ?? source ?? id ?? "Passage"), source: title === undefined ? null : source === undefined ? id : String(source) };
 }

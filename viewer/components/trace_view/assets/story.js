@@ -10,7 +10,7 @@ import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
 import { conversation } from "./messages.js";
 import { passageList, queryLine } from "./passages.js";
-import { journey, pipelineOf, stageOf, survived } from "./stages.js";
+import { fillFromPrompt, journey, pipelineOf, stageOf, survived } from "./stages.js";
 import { readable } from "./value.js";
 import { longText } from "./text.js";
 
@@ -19,7 +19,7 @@ import { longText } from "./text.js";
 
 /** Bodies read of one stage, the last ones: a pipeline has one or two, a loop may have thousands. */
 const PER_STAGE = 6;
-const PASSAGE_STAGES = /** @type {const} */ (["recall", "fuse", "filter", "rerank"]);
+const PASSAGE_STAGES = /** @type {const} */ (["fuse", "filter", "rerank"]);
 /** Kinds that are a part of a story; one of them alone is told by its own tab. */
 const PARTS = new Set(["LLM", "RETRIEVER", "RERANKER", "EMBEDDING", "PROMPT"]);
 const ERRORS = 5;
@@ -55,23 +55,24 @@ export async function readStory(page, i) {
     // A hybrid retriever holds one retriever per arm: the arms are columns of their own, before it.
     const inner = [];
     for (let below = at + 1; below < trace.end[at]; below++) if (trace.kind[below] === "RETRIEVER") inner.push(below);
-    return inner.slice(0, 4);
+    return inner.slice(0, 6);
   };
+  const recalled = (stages.get("recall") ?? []).slice(-PER_STAGE);
+  const passing = [...new Set([...recalled.flatMap((at) => [...nested(at), at]), ...PASSAGE_STAGES.flatMap((stage) => (stages.get(stage) ?? []).slice(-PER_STAGE))])];
   const found = await Promise.all([
     body(i),
     answer >= 0 ? body(answer) : null,
     bodies("rewrite", 2),
     bodies("assemble", 2),
     bodies("cite", 2),
-    Promise.all(
-      PASSAGE_STAGES.map(async (stage) => {
-        const spans = (stages.get(stage) ?? []).slice(-PER_STAGE);
-        const all = stage === "recall" ? spans.flatMap((at) => [...nested(at), at]) : spans;
-        return Promise.all(all.map(async (at) => ({ at, stage, span: await body(at) })));
-      }),
-    ),
+    Promise.all(passing.map(async (at) => ({ at, span: await body(at) }))),
   ]);
-  const sources = found[5].flat().map(({ at, stage, span }) => ({ at, span, stage: stageOf(span.kind, span.name, span.stage) ?? stage }));
+  const ended = (/** @type {number} */ at) => trace.start[at] + trace.duration[at];
+  const sources = found[5]
+    .filter(({ at, span }) => span.documents?.length || span.candidates?.length)
+    .filter(({ at }, _, all) => !all.some((inner) => inner.at > at && inner.at < trace.end[at])) // its arms tell more than their sum
+    .sort((a, b) => ended(a.at) - ended(b.at))
+    .map(({ at, span }) => ({ at, span, stage: stageOf(span.kind, span.name, span.stage) ?? "recall" }));
   return { top: found[0], answer: found[1], rewrites: found[2], assembled: found[3], cites: found[4], retrievals: separate(trace, sources), stages: [...stages.keys()], scope, found: retrievals };
 }
 
@@ -93,9 +94,11 @@ export async function drawStory(page, i) {
   const box = h("div", "story");
   box.append(...failures(page, i));
   const joined = told.retrievals.map((sources) => journey(sources, placementOf(told), citationsOf(told)));
+  for (const { passages } of joined) fillFromPrompt(passages, placementOf(told), told.answer?.input_messages ?? []);
   const marks = marksOf(told, joined.flatMap(({ passages, columns }) => passages.filter((passage) => survived(passage, columns))));
   const chip = (/** @type {string} */ mark) => citationChip(box, marks, mark, told);
-  box.append(question(page, told), answerBox(page, told, i, chip), ...steps(page, i));
+  const silent = !told.answer && told.top.output === undefined; // a search alone has no answer to show
+  box.append(question(page, told), ...(silent ? [] : [answerBox(page, told, i, chip)]), ...steps(page, i));
   for (const [at, { columns, passages }] of joined.entries()) {
     const context = { answer: answerText(told), marks: marks.byPassage, citationsRecorded: marks.recorded, promptRecorded: placementOf(told).length > 0 };
     const last = columns[columns.length - 1];
