@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import zstandard
 
+from collector.errors import StoreUnreadable
 from collector.model import Attributes, AttributeValue, Event, Link, Resource, Scope, Span, StatusCode
 
 MAX_SPANS, MAX_BYTES = 48, 256 * 1024  # of a pack: enough to share texts, small enough to unpack one span in 0.2 ms
@@ -225,13 +226,16 @@ def pack(bodies: Sequence[bytes]) -> bytes:
 
 
 def unpack(data: bytes) -> Sequence[bytes]:
-    """The bodies of a pack, by slot."""
+    """The bodies of a pack, by slot. Raises `StoreUnreadable` for one that is damaged."""
     decompressor = getattr(_codecs, "decompressor", None)
     if decompressor is None:
         decompressor = _codecs.decompressor = zstandard.ZstdDecompressor()
-    raw: bytes = decompressor.decompress(data)
-    (count,) = _LENGTHS.unpack_from(raw)
-    lengths = struct.unpack_from(f"<{count}I", raw, 4)
+    try:
+        raw: bytes = decompressor.decompress(data)
+        (count,) = _LENGTHS.unpack_from(raw)
+        lengths = struct.unpack_from(f"<{count}I", raw, 4)
+    except (zstandard.ZstdError, struct.error) as error:
+        raise StoreUnreadable(f"a pack of the database is damaged: {error}") from error
     at, bodies = 4 + 4 * count, list[bytes]()
     for length in lengths:
         bodies.append(raw[at : at + length])

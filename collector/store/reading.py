@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from collector import dialects, health, pricing, rollup
-from collector.errors import SpanNotFound, TraceNotFound
+from collector.errors import SpanNotFound, StoreUnreadable, TraceNotFound
 from collector.model import AnnotatorKind, Event, Resource, Scope, Score, Skeleton, Span, SpanRow, Target, Trace, TraceSummary
 from collector.store import packs
 from collector.store.connection import Connection
@@ -97,8 +97,10 @@ class Payloads:
 
     def body(self, record: SpanRecord) -> Mapping[str, Any]:
         if self._pack[0] != record.pack:
-            data = self._connection.execute("SELECT data FROM packs WHERE id=?", (record.pack,)).fetchone()[0]
-            self._pack = record.pack, packs.unpack(data)
+            found = self._connection.execute("SELECT data FROM packs WHERE id=?", (record.pack,)).fetchone()
+            if found is None:
+                raise StoreUnreadable(f"the database is damaged: pack {record.pack} is missing")
+            self._pack = record.pack, packs.unpack(found[0])
         return packs.loads(self._pack[1][record.slot])
 
     def raw(self, record: SpanRecord) -> bytes:

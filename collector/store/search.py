@@ -8,6 +8,7 @@ it is made again. A word query reads only the index, newest first; what the inde
 from __future__ import annotations
 
 import heapq
+import logging
 import queue
 import threading
 import time
@@ -19,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from collector import rollup
-from collector.errors import StoreUnreadable
+from collector.errors import StoreUnavailable, StoreUnreadable
 from collector.model import Span, SpanKind
 from collector.store import schema, words
 from collector.store.connection import Connection, connect, explained, prepare_file, sqlite3
@@ -28,6 +29,7 @@ from collector.store.reading import Payloads, log_events, understand
 from collector.store.rows import KINDS, SpanRecord, columns, id_number
 from collector.store.strings import Strings
 
+log = logging.getLogger(__name__)
 VERSION = 1
 BATCH_SPANS = 4_096
 SHARD_DOCUMENTS = 16_384
@@ -35,6 +37,7 @@ SHARD_DOCUMENTS = 16_384
 FEW = 1_000  # matches of a shard that are quicker sorted than read run by run
 WAIT_S = 1.0  # how long a reader waits for the index to catch up
 PENDING_SPANS = 2_000  # of the newest spans that a reader reads itself when the index is behind
+RETRY_S = 1.0
 BUSY_SHARE = 2.0  # while spans come in, rest this many times as long as was worked
 _RETURNING = {KINDS[SpanKind.RETRIEVER], KINDS[SpanKind.RERANKER]}
 
@@ -310,10 +313,20 @@ class Indexer:
             commits, began, cpu = self._commits(), time.monotonic(), time.thread_time()
             try:
                 worked = self._drop_gone() or self._add_batch()
-            except sqlite3.Error:  # disk full, closing: the store says so itself; here it is tried again
+            except (StoreUnreadable, sqlite3.DatabaseError) as error:
                 worked = False
+                if self._closing:
+                    return
+                if isinstance(error, StoreUnreadable) or not isinstance(error, sqlite3.OperationalError):
+                    log.error("the search index stands still: %s", error)
+                    return
+                log.warning("the search index waits: %s", error)
+                time.sleep(RETRY_S)
+            except StoreUnavailable as error:  # disk full, or the store closes: tried again
+                worked = False
+                log.info("the search index waits: %s", error)
                 if not self._closing:
-                    time.sleep(1)
+                    time.sleep(RETRY_S)
             self.seconds += time.thread_time() - cpu
             if not worked:
                 self._wake.wait()

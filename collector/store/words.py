@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-LONGEST = 64  # characters of a word; beyond it is a key, a digest or an image, which nobody types
+LONGEST = 64  # characters of a word that the index keeps; a longer one is a key, a digest or an image
 EDGE = LONGEST  # characters at both ends of a text within another that are read all the same
 WORTH_SEARCHING = 1_000  # characters of a text that may hold others
 _UNSPACED = (
@@ -66,7 +66,7 @@ def _pairs(run: str) -> list[str]:
 
 def indexed(words: set[str]) -> str:
     """The words of a document as the index takes them."""
-    return " ".join(word for word in words if len(word) <= LONGEST)
+    return " ".join(word[:LONGEST] for word in words)
 
 
 @lru_cache(maxsize=256)

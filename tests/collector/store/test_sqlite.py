@@ -1,0 +1,520 @@
+"""What is SQLite's alone: the file, its locks and failures, its plans, and that a killed process loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3 as stdlib_sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
+from collector.filters import EVERYTHING, FIELDS, Op, Type, for_spans, for_traces, parse
+from collector.model import Batch, PageRequest
+from collector.store import open_store, packs, words
+from collector.store.connection import connect, sqlite3
+from collector.store.finding import Shortlists, conjuncts, holding
+from collector.store.sqlite import SqliteStore
+from collector.store.where import Where
+from tests.collector.store.conformance import image
+from tests.collector.store.samples import MINUTE, NOW, forest, question, span, trace_id
+
+ALL = PageRequest(limit=1000)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "traces.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    store = open_store(path)
+    yield store
+    store.close()
+
+
+# ---- The file ----
+
+
+def test_only_the_owner_may_read_the_files(store: SqliteStore, path: Path) -> None:
+    store.write(Batch(spans=[span()]))
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_second_collector_is_refused_and_a_reader_is_not(store: SqliteStore, path: Path) -> None:
+    store.write(Batch(spans=question(0)))
+    with pytest.raises(StoreLocked, match=str(os.getpid())):
+        open_store(path)
+    reader = open_store(path, read_only=True)
+    assert reader.stats().spans == 3
+    assert len(reader.find_traces(parse("refunds or return"), ALL).items) == 1  # text without the index
+    with pytest.raises(StoreUnavailable):
+        reader.write(Batch(spans=[span(1)]))
+    reader.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{}", "{}"])
+def test_urls_and_paths(url: str, path: Path) -> None:
+    open_store(url.format(path)).close()
+    assert path.exists()
+    with pytest.raises(InvalidValue, match="sqlite"):
+        open_store("oracle://x")
+
+
+def test_the_writing_connection_syncs_every_commit_and_alone_checkpoints(store: SqliteStore) -> None:
+    pragma = {
+        name: store.writer.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode", "mmap_size")
+    }
+    assert pragma == {"synchronous": 2, "journal_mode": "wal", "mmap_size": 0}
+    reader = connect(store.path, query_only=True)
+    assert reader.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    with pytest.raises(sqlite3.OperationalError):
+        reader.execute("DELETE FROM spans")
+    reader.close()
+
+
+def test_a_file_of_another_application_is_refused(path: Path) -> None:
+    other = stdlib_sqlite3.connect(path)
+    other.execute("CREATE TABLE mine (x)")
+    other.commit()
+    other.close()
+    with pytest.raises(StoreUnreadable, match="another application"):
+        open_store(path)
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    open_store(path).close()
+    newer = stdlib_sqlite3.connect(path)
+    newer.execute("PRAGMA user_version=99")
+    newer.close()
+    with pytest.raises(StoreUnreadable, match="newer"):
+        open_store(path)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_damage_is_told_and_nothing_is_deleted(path: Path, seed: int) -> None:
+    """4 KB of noise at any place: refused in one line that names the file, or still readable up to an error that says so."""
+    store = open_store(path)
+    store.write(Batch(spans=[one for trace in range(200) for one in question(trace)]))
+    store.close()
+    whole, numbers = path.read_bytes(), random.Random(seed)
+    at = numbers.randrange(len(whole) // 4096) * 4096 if seed else 0
+    path.write_bytes(whole[:at] + numbers.randbytes(4096) + whole[at + 4096 :])
+    damaged = path.read_bytes()
+    complaint = ""
+    try:
+        hurt = open_store(path)
+    except StoreUnreadable as error:
+        complaint = str(error)
+        assert path.read_bytes() == damaged
+    else:
+        with contextlib.suppress(RightPassageError):
+            sum(len(trace.spans) for trace in hurt.spans(EVERYTHING))
+        hurt.close()
+    assert not complaint or str(path) in complaint
+
+
+def test_a_truncated_file_with_its_log_is_refused(path: Path) -> None:
+    store = open_store(path)
+    store.write(Batch(spans=[span()]))
+    log = Path(f"{path}-wal").read_bytes()
+    store.close()
+    path.write_bytes(b"")
+    Path(f"{path}-wal").write_bytes(log)
+    with pytest.raises(StoreUnreadable, match="truncated"):
+        open_store(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self/mountinfo").exists(), reason="root may write anywhere")
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="cannot write"):
+        open_store(tmp_path / "file" / "traces.db")
+
+
+def test_a_full_disk_refuses_writes_reads_go_on_and_it_recovers(store: SqliteStore) -> None:
+    store.write(Batch(spans=question(0)))
+    connection = store.writer.connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count={pages + 2}")
+    noise = random.Random(2).randbytes(200_000).hex()
+    with pytest.raises(StoreUnavailable, match="full"):
+        store.write(Batch(spans=question(1, text=noise)))
+    assert store.find_traces(EVERYTHING, ALL).items[0].trace_id == trace_id(0)
+    assert store.stats().spans == 3
+    connection.execute("PRAGMA max_page_count=1000000")
+    assert store.write(Batch(spans=question(1, text=noise))).spans == 3
+    assert store.stats().spans == 6
+
+
+def test_a_lost_or_foreign_search_index_is_made_again(path: Path) -> None:
+    store = open_store(path)
+    store.write(Batch(spans=question(0)))
+    assert len(store.find_traces(parse("return"), ALL).items) == 1
+    store.close()
+    search = Path(f"{path}.search")
+    search.unlink()
+    again = open_store(path)
+    assert len(again.find_traces(parse("return"), ALL).items) == 1
+    again.close()
+    search.write_bytes(b"no database at all" * 1000)
+    third = open_store(path)
+    assert len(third.find_traces(parse("return"), ALL).items) == 1
+    third.close()
+    path.unlink()
+    fresh = open_store(path)  # the index beside it belonged to the file that is gone
+    assert fresh.find_traces(parse("return"), ALL).items == []
+    fresh.close()
+
+
+def test_a_backup_is_whole_and_private(store: SqliteStore, tmp_path: Path) -> None:
+    store.write(Batch(spans=forest(random.Random(4), 5, 6)))
+    copy = tmp_path / "copy.db"
+    assert store.backup(str(copy)) == copy.stat().st_size
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with pytest.raises(InvalidValue, match="exists"):
+        store.backup(str(copy))
+    opened = open_store(copy)
+    assert image(opened) == image(store)
+    opened.close()
+
+
+def test_the_file_reads_with_plain_sqlite_and_the_payload_function(store: SqliteStore, path: Path) -> None:
+    from collector.store.plugin import for_datasette, for_sqlite_utils
+
+    store.write(Batch(spans=question(0)))
+    store.close()
+    for plugin in (for_sqlite_utils, for_datasette):
+        plain = stdlib_sqlite3.connect(path)
+        plugin.prepare_connection(plain)
+        assert plain.execute("SELECT trace_id, root_name, span_count FROM trace_list").fetchall() == [(trace_id(0), "ask", 3)]
+        assert {row[0] for row in plain.execute("SELECT name FROM span_list")} == {"ask", "retrieve", "chat"}
+        payload = plain.execute("SELECT span_payload(p.data, s.slot) FROM spans s JOIN packs p ON p.id = s.pack").fetchone()[0]
+        assert orjson.loads(payload)["attributes"]["openinference.span.kind"]
+        plain.close()
+
+
+# ---- Never two SQLites ----
+
+
+def test_sqlite_utils_and_the_store_use_one_sqlite() -> None:
+    import sqlite_utils.utils
+
+    assert sqlite_utils.utils.sqlite3.sqlite_version == sqlite3.sqlite_version
+    assert sqlite_utils.utils.dbapi2.__name__ == sqlite3.__name__ or sqlite3.__name__ == "sqlite3"
+
+
+def test_opening_a_store_imports_neither_pandas_nor_sqlite_utils_when_nothing_is_pending(path: Path) -> None:
+    open_store(path).close()
+    code = (
+        f"import sys; from collector.store import open_store; open_store({str(path)!r}).close(); "
+        "print('pandas' in sys.modules, 'sqlite_utils' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]
+
+
+# ---- Plans ----
+
+HOT = [
+    "SELECT id FROM traces WHERE trace_id IN (x'00')",
+    "SELECT span_id FROM spans WHERE trace=1 AND span_id IN (SELECT value FROM json_each('[1]'))",
+    "SELECT * FROM spans WHERE trace=1 ORDER BY pack, slot",
+    "SELECT * FROM spans WHERE trace=1 ORDER BY start_ns, span_id",
+    "SELECT * FROM packs WHERE id=1",
+    "SELECT id FROM strings WHERE text='x'",
+    "SELECT * FROM minutes WHERE minute=1 AND service=1 AND kind=1",
+    "SELECT * FROM minutes WHERE minute BETWEEN 1 AND 2 AND kind=-1",
+    "SELECT * FROM hours WHERE hour BETWEEN 1 AND 2 AND kind>=0",
+    "SELECT * FROM traces WHERE seq > 5 ORDER BY seq LIMIT 100",
+    "SELECT * FROM scores WHERE trace_id=x'00' AND counts=1 ORDER BY time_ns",
+    "SELECT * FROM scores WHERE session='s' AND counts=1 ORDER BY time_ns",
+    "SELECT trace FROM facets WHERE field=1 AND value=1",
+    "SELECT end_ns, session FROM sessions WHERE (end_ns, session) < (1, 2) ORDER BY end_ns DESC, session DESC LIMIT 50",
+    "SELECT start_ns, id FROM spans WHERE start_ns BETWEEN 1 AND 2 AND (start_ns, id) < (1, 2) ORDER BY start_ns DESC, id DESC LIMIT 50",
+    "SELECT trace, start_ns, min(seq) FROM moves WHERE seq > 5 GROUP BY trace",
+    "SELECT trace_id, body, seq FROM log_events WHERE seq > 5 ORDER BY seq LIMIT 1000",
+    "SELECT body FROM log_events WHERE trace_id=x'00'",
+    "SELECT trace FROM gone LIMIT 10",
+    *(
+        f"SELECT {column}, t.id FROM traces t WHERE ({column}, t.id) < (1, 2) ORDER BY {column} DESC, t.id DESC LIMIT 128"
+        for column in ("t.start_ns", "t.duration_ns", "ifnull(t.cost_usd, -1)", "ifnull(t.tokens, -1)", "t.span_count", "t.error_count")
+    ),
+    "SELECT user FROM traces WHERE session = 1 AND span_count > 0 ORDER BY start_ns DESC LIMIT 1",
+]
+
+
+def plan(connection: Any, statement: str, parameters: Any = ()) -> str:
+    return "; ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+
+@pytest.mark.parametrize("statement", HOT)
+def test_hot_statements_use_an_index_and_scan_no_table(store: SqliteStore, statement: str) -> None:
+    told = plan(store.writer.connection, statement)
+    scanned = [
+        part
+        for part in told.split("; ")
+        if part.startswith("SCAN") and "VIRTUAL TABLE" not in part and "USING" not in part and "gone" not in part
+    ]
+    assert scanned == [], told
+    assert (
+        "TEMP B-TREE" not in told
+        or "pack, slot" in statement
+        or "start_ns, span_id" in statement
+        or "time_ns" in statement
+        or "moves" in statement
+    ), told
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        "kind:llm status:error",
+        "model:x",
+        "session:s",
+        "user:u",
+        "tag:t",
+        "name:n latency:>2s",
+        "error:*",
+        "index:v1",
+        "score.a:>0",
+        "latency:>60s",
+        "cost:>1",
+    ],
+)
+def test_filters_with_an_index_have_a_shortlist_and_probe_by_trace(store: SqliteStore, filter: str) -> None:
+    store.write(Batch(spans=question(0)))
+    node = for_traces(parse(filter))
+    connection = store.writer.connection
+    few = Shortlists(connection).best(node)
+    assert few is not None
+    assert "SCAN traces" not in plan(connection, few.sql.text, few.sql.parameters)
+    where = Where()
+    condition = where.trace(node)
+    with holding(connection, store._strings, where):  # pyright: ignore[reportPrivateUsage]
+        told = plan(
+            connection,
+            f"SELECT t.id FROM traces t WHERE t.id IN (SELECT value FROM json_each('[1]')) AND {condition.text}",
+            condition.parameters,
+        )
+    assert "SCAN s" not in told.split("; "), told
+    assert "SCAN t" not in told.split("; "), told
+
+
+def test_every_field_and_operator_compiles_for_traces_and_for_spans(store: SqliteStore) -> None:
+    store.write(Batch(spans=question(0)))
+    values = {Type.TEXT: "x%_y", Type.NUMBER: "5", Type.DURATION: "2s", Type.TIME: "-1h", Type.BOOLEAN: "true", Type.ANY: "7"}
+    for entry in FIELDS.values():
+        for op in entry.operators:
+            value = entry.choices[0] if entry.choices else values.get(entry.type, "x")
+            written = {Op.HAS: ":*", Op.MATCH: ":x*y?", Op.EQ: f":{value}"}.get(op, f":{op.value}{value}")
+            text = f"{entry.name}{'[k]' if entry.keyed else ''}{written}"
+            for asked in (text, f"-{text}", f"any({text})", f"{text} or name:a"):
+                store.find_traces(parse(asked), ALL)
+                store.find_spans(parse(asked), ALL)
+
+
+def test_a_scan_that_finds_nothing_ends_in_time_and_says_how_far_it_got(store: SqliteStore) -> None:
+    from collector.store import finding
+
+    for start in range(0, 2_000, 500):
+        store.write(Batch(spans=[one for trace in range(start, start + 500) for one in question(trace)]))
+    with store._reader() as connection:  # pyright: ignore[reportPrivateUsage]
+        strings, request, seen = store._strings, PageRequest(limit=10), list[int]()  # pyright: ignore[reportPrivateUsage]
+        while True:
+            page = finding.find_traces(connection, strings, parse('attr["input.value"]:nothing'), request, budget_s=0.02)
+            assert page.items == []
+            if page.complete:
+                break
+            assert page.searched_back_to_unix_nano is not None
+            assert page.next_cursor is not None
+            seen.append(page.searched_back_to_unix_nano)
+            request = PageRequest(limit=10, cursor=page.next_cursor)
+    assert len(seen) > 1
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_conjuncts_are_flat() -> None:
+    assert len(conjuncts(for_traces(parse("user:a (session:b (tag:c service:d))")))) == 4
+    assert for_spans(EVERYTHING) is None
+
+
+# ---- Any order ----
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6), data=st.data())
+def test_any_interleaving_gives_the_same_derived_data(tmp_path_factory: pytest.TempPathFactory, seed: int, data: st.DataObject) -> None:
+    """Order, split, repetition, restarts and renormalising in between: the same summaries, counts and histograms."""
+    folder = tmp_path_factory.mktemp("orders")
+    spans = forest(random.Random(seed), traces=3, spans=7)
+    straight = open_store(folder / "straight.db")
+    straight.write(Batch(spans=spans))
+    shuffled = data.draw(st.permutations(spans + spans[: len(spans) // 2]))
+    crooked = open_store(folder / "crooked.db")
+    while shuffled:
+        size = data.draw(st.integers(1, 6))
+        crooked.write(Batch(spans=shuffled[:size]))
+        shuffled = shuffled[size:]
+        match data.draw(st.sampled_from(["go on", "go on", "go on", "restart", "renormalise"])):
+            case "restart":
+                crooked.close()
+                crooked = open_store(folder / "crooked.db")
+            case "renormalise":
+                assert crooked.renormalise() == 0
+            case _:
+                pass
+    try:
+        assert image(crooked) == image(straight)
+    finally:
+        crooked.close()
+        straight.close()
+
+
+# ---- Kill -9 ----
+
+WRITER = """
+    import sys
+    from collector.model import Batch
+    from collector.store import open_store
+    from tests.collector.store.samples import question
+    store, first = open_store(sys.argv[1]), int(sys.argv[2])
+    print("open", flush=True)
+    for trace in range(first, first + 100_000):
+        store.write(Batch(spans=question(trace)))
+        print(trace, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
+    acknowledged, first = set[int](), 0
+    for round_ in range(4):
+        child = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(path), str(first)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+        assert child.stdout is not None
+        timer = threading.Timer(0.05 + 0.1 * round_, lambda running=child: os.kill(running.pid, signal.SIGKILL))
+        for line in child.stdout:
+            if line == "open\n":
+                timer.start()
+            else:
+                acknowledged.add(int(line))
+        child.wait()
+        timer.join()
+        first = max(acknowledged, default=-1) + 2  # leaves the one that may have been cut alone
+    store = open_store(path)
+    kept = {int(row.trace_id, 16) - 1 for page in all_pages(store) for row in page}
+    assert acknowledged <= kept
+    assert store.stats().spans == 3 * len(kept)
+    assert store.writer.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    counted = sum(int(str(row["count"])) for row in store.aggregate(EVERYTHING, ["count"], ["minute"]))
+    assert counted == len(kept)
+    assert len(store.find_traces(parse("return"), PageRequest(limit=1000)).items) == min(1000, len(kept))
+    store.close()
+
+
+def all_pages(store: SqliteStore) -> Iterator[Any]:
+    request = PageRequest(limit=1000)
+    while True:
+        page = store.find_traces(EVERYTHING, request)
+        yield page.items
+        if page.next_cursor is None:
+            return
+        request = PageRequest(limit=1000, cursor=page.next_cursor)
+
+
+def test_readers_never_see_half_a_write(store: SqliteStore) -> None:
+    stop, wrong = threading.Event(), list[str]()
+
+    def read() -> None:
+        while not stop.is_set():
+            for row in store.find_traces(EVERYTHING, PageRequest(limit=20)).items:
+                if row.span_count != len(store.skeleton(row.trace_id).rows):
+                    wrong.append(row.trace_id)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for trace in range(60):
+        store.write(Batch(spans=question(trace)))
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+
+
+# ---- Small parts ----
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text() | st.binary(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.sampled_from(["\x00", "\x00b"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=6), json_like, max_size=5))
+def test_json_of_attributes_loses_nothing(value: dict[str, Any]) -> None:
+    assert repr(packs.loads(packs.dumps(value))) == repr(value)
+
+
+@given(st.lists(st.binary(max_size=300_000 // 8), max_size=70))
+def test_packs_give_back_their_bodies(bodies: list[bytes]) -> None:
+    counts = packs.in_packs(bodies)
+    assert sum(counts) == len(bodies)
+    assert all(0 < count <= packs.MAX_SPANS for count in counts)
+    assert list(packs.unpack(packs.pack(bodies))) == bodies
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "expected"),
+    [
+        ("The Refund policy", "refund", True),
+        ("The Refunds policy", "refund", False),
+        ("The Refunds policy", "refund*", True),
+        ("refund-policy.md", "refund policy", True),
+        ("policy refund", "refund policy", False),
+        ("Café au lait", "cafe", True),
+        ("ＡＢＣ wide", "abc", True),
+        ("検索結果の一覧", "結果", True),
+        ("検索結果の一覧", "索果", False),
+        ("検索結果の一覧", "覧", True),
+        ("한국어 검색입니다", "검색", True),
+        ("ภาษาไทยง่าย", "ไทย", True),
+        ("запрос в индекс", "ИНДЕКС", True),
+        ("snake_case_name", "case", True),
+        ("x" * 100, "x" * 100, True),
+    ],
+)
+def test_what_is_found_in_which_language(store: SqliteStore, text: str, phrase: str, expected: bool) -> None:
+    store.write(Batch(spans=[span(attributes={"output.value": text}), span(1, attributes={"output.value": "something else"})]))
+    assert [row.trace_id for row in store.find_traces(parse(f'"{phrase}"'), ALL).items] == ([trace_id(0)] if expected else [])
+    assert words.says(phrase, [text]) is expected
+
+
+def test_old_traces_that_come_late_are_found_in_order(store: SqliteStore) -> None:
+    for trace in (5, 1, 9, 3, 7):
+        store.write(Batch(spans=question(trace, start=NOW + trace * MINUTE)))
+        time.sleep(0.01)
+        assert store.find_traces(parse("return"), ALL).items
+    assert [int(row.trace_id, 16) - 1 for row in store.find_traces(parse("return"), ALL).items] == [9, 7, 5, 3, 1]
+    assert [int(row.trace_id, 16) - 1 for row in store.find_traces(parse("return"), PageRequest(2, order="start_time")).items] == [1, 3]
