@@ -270,10 +270,11 @@ def read_call(call: Mapping[str, Any]) -> ToolCall:
 
 def _read_calls(body: Mapping[str, Any], draft: _Draft) -> None:
     extra = body.get("additional_kwargs")
+    among_contents = list(draft.calls)  # where OpenInference's Anthropic writes them too
     for holder in (body, extra if isinstance(extra, dict) else {}):
         for call in as_list(first(holder, ("tool_calls", "toolCalls", "tool_requests"))):
-            if isinstance(call := opened(call), dict):
-                draft.calls.append(read_call(call))
+            if isinstance(call := opened(call), dict) and (told := read_call(call)) not in among_contents:
+                draft.calls.append(told)
         if draft.calls:
             return  # LangChain repeats them among additional_kwargs
     if isinstance(call := body.get("function_call"), dict) and call.get("name"):
