@@ -75,7 +75,9 @@ class Payload:
             return fact.strip() in self.text
         if isinstance(fact, bool):
             return fact in [value for value in self.values if isinstance(value, bool)]
-        if isinstance(fact, int | float):
+        if isinstance(fact, float):
+            return any(abs(number - fact) < 0.0006 for number in self.numbers)
+        if isinstance(fact, int):
             return float(fact) in self.numbers or str(fact) in self.text
         if isinstance(fact, Mapping):
             return all(self.holds(child) for child in fact.values())
@@ -109,6 +111,11 @@ class About:
             keys = [k for k in ("id", "content", "score", "metadata") if all(k in d and self.payload.holds(d[k]) for d in fact)]
             self.absent += [f"{name}.{key}" for key in ("id", "content", "score", "metadata") if key in fact[0] and key not in keys]
             fact = [{key: document[key] for key in keys} for document in fact] if keys else None
+        elif name == "input_messages":
+            fact = [{key: value for key, value in m.items() if key != "tool_call_id" or self.payload.holds(value)} for m in fact]
+            if not all(self.payload.holds({key: value for key, value in m.items() if key != "role"}) for m in fact):
+                self.absent.append(name)
+                return
         elif name == "error":
             kept = {key: value for key, value in fact.items() if value in self.payload.failure or self.payload.holds(value)}
             types = {str(e.attributes.get("exception.type")).rpartition(".")[2] for e in self.span.events if e.name == "exception"}
@@ -234,8 +241,12 @@ def case_facts(spans: Sequence[Span], truths: Sequence[Json], *, skip: Sequence[
 
     for truth in truths:
         if truth["what"] in FACTS:
-            named = truth["what"] == "chat" and calls
-            span = last_begun(spans, truth["at"], calls) if named else innermost(spans, truth["at"], skip)
+            if truth["what"] == "chat" and calls:
+                span = last_begun(spans, truth["at"], calls)
+            elif truth["what"] == "tool":
+                span = holding(spans, truth, skip) or innermost(spans, truth["at"], skip)
+            else:
+                span = innermost(spans, truth["at"], skip)
             if span is None:
                 lost.append({"what": truth["what"], "note": "no span around this moment"})
                 continue
@@ -293,6 +304,13 @@ def told_beside(span: Span, spans: Sequence[Span], truth: Json) -> dict[str, int
     return {}
 
 
+def holding(spans: Sequence[Span], truth: Json, skip: Sequence[str]) -> Span | None:
+    """Of tools that ran side by side, the one that this is about."""
+    about = [span for span in spans if truth["name"] in span.name or Payload(span).holds(truth["name"])]
+    told = [span for span in about if Payload(span).holds([truth["arguments"], truth.get("result")])]
+    return innermost(told, truth["at"], skip)
+
+
 def last_begun(spans: Sequence[Span], moment: int, name: str) -> Span | None:
     begun = [span for span in spans if span.start_unix_nano <= moment and fnmatchcase(span.name, name)]
     return max(begun, key=lambda span: span.start_unix_nano, default=None)
@@ -322,7 +340,8 @@ def trace_facts(trace_id: str, spans: Sequence[Span], totals: dict[str, int] | N
         "services": services,
         "tree": [branch(span) for span in tops],
         "has_error": any(
-            span.status == "error" or any(event.name == "exception" for event in span.events if span.status == "unset") for span in spans
+            span.status == "error" or any(event.name == "exception" for event in span.events if span.scope.name in ("", "langsmith"))
+            for span in spans
         ),
     }
     return facts | ({"llm_totals": totals} if totals else {})
