@@ -207,6 +207,8 @@ def percent(before: int, after: int) -> Node:
     if not before:
         return h("span", "muted", "–")
     change = (after - before) / before
+    if abs(change) < 0.005:
+        return h("span", "muted", "=")
     tone = "muted" if abs(change) < 0.05 else "error-text" if change > 0 else "ok-text"
     return h("span", tone, f"{change:+.0%}")
 

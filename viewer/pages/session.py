@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
@@ -12,11 +13,13 @@ from collector.errors import TraceNotFound
 from collector.model import SessionSummary, TraceSummary
 from viewer import connection, layout
 from viewer.format import compact, cost, counted, duration, one_line
+from viewer.pages.sessions import quoted
 from viewer.pipeline import Pipeline, Ranked, pipeline
 from viewer.sheet import Node, h, icon, link
 
 TURNS_AT_ONCE = 40
 PASSAGES_SHOWN = 8
+WORDS = re.compile(r"\w+")
 
 
 def page() -> None:
@@ -73,7 +76,7 @@ def heading(session: SessionSummary) -> Node:
         layout.fact("Tokens", compact(layout.sum_of(session.usage.input_tokens, session.usage.output_tokens))),
         layout.fact("Cost", cost(session.cost_usd)),
     )
-    all_traces = link("/traces", "button", icon("path"), "As traces", query={"filter": f'session:"{session.session_id}"'})
+    all_traces = link("/traces", "button", icon("path"), "As traces", query={"filter": quoted("session", session.session_id)})
     return layout.head(one_line(session.first_input_preview, 120) or "Session", all_traces, subtitle=line)
 
 
@@ -106,8 +109,8 @@ def turn(number: int, trace: TraceSummary, seen: Pipeline | None, carried: Abstr
 
 
 def rewritten(question: str, query: str) -> Node | None:
-    """What was searched, where that is not the question itself."""
-    if not query or query.split() == question.split():
+    """What was searched, where that is not the question itself (case and punctuation aside)."""
+    if not query or WORDS.findall(query.casefold()) == WORDS.findall(question.casefold()):
         return None
     return h("div", "rewritten", icon("rewrite"), h("span", "muted", "searched as"), layout.diffed(question, query))
 

@@ -1,4 +1,4 @@
-"""The sessions page: conversations, the most recently active first."""
+"""The sessions page: conversations, the most recently active first; and who holds them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,40 @@ COLUMNS = (
 )
 
 
+USER_COLUMNS = (("User", "clip wide strong"), ("Traces", "number"), ("Failed", "number"), ("", "clip source"))
+USERS_SHOWN = 200
+
+
 def page() -> None:
-    connection.page("sessions", lambda client: build(client, Browsing.read(st.query_params.to_dict())))
+    query = st.query_params.to_dict()
+    state = Browsing.read(query)
+    connection.page("sessions", lambda client: users(client, state) if query.get("by") == "user" else build(client, state))
+
+
+def heading(state: Browsing, by_user: bool) -> Node:
+    tabs = h(
+        "nav",
+        "tabs",
+        link("/sessions", f"tab {'' if by_user else 'on'}", "Sessions", query={"q": state.text}),
+        link("/sessions", f"tab {'on' if by_user else ''}", "Users", query={"q": state.text, "by": "user"}),
+        aria_label="By",
+    )
+    search = h(
+        "form",
+        "row",
+        h("input", "", name="by", value="user", type="hidden") if by_user else None,
+        h(
+            "input",
+            "input search",
+            name="q",
+            value=state.text,
+            type="search",
+            placeholder="e.g. user:maria status:error",
+            aria_label="Filter",
+        ),
+        h("button", "button", "Filter", type="submit"),
+    )
+    return layout.head("Sessions", tabs, search)
 
 
 def build(client: CollectorClient, state: Browsing) -> list[Node]:
@@ -36,32 +68,37 @@ def build(client: CollectorClient, state: Browsing) -> list[Node]:
     if not found.items and not state.text and not state.cursor:
         text = "A session is a conversation: traces that share a session id. Give one with tracer.session(…) and its turns gather here."
         return [layout.empty("quote", "No sessions yet", text, load().collector)]
-    search = h(
-        "form",
-        "row",
-        h(
-            "input",
-            "input search",
-            name="q",
-            value=state.text,
-            type="search",
-            placeholder="Filter, e.g. user:maria status:error",
-            aria_label="Filter",
-        ),
-        h("button", "button", "Filter", type="submit"),
-    )
     first = link("/sessions", "button", icon("left"), "First page", query=state.at(None)) if state.cursor else None
     following = link("/sessions", "button", "Next", icon("right"), query=state.at(found.next_cursor)) if found.next_cursor else None
-    listed = (
-        layout.table("sessions", COLUMNS, [row(session) for session in found.items], "Sessions")
-        if found.items
-        else h("p", "none muted", "No session matches.")
-    )
+    rows = [row(session) for session in found.items]
+    listed = layout.table("sessions", COLUMNS, rows, "Sessions") if rows else h("p", "none muted", "No session matches.")
+    note = counted(len(rows), "session") + " on this page"
+    return [heading(state, by_user=False), h("div", "panel", listed), layout.leaf(first, following, note)]
+
+
+def users(client: CollectorClient, state: Browsing) -> list[Node]:
+    found = client.values("user", filter=state.text, limit=USERS_SHOWN)
+    failed = {value.value: value.count for value in client.values("user", filter=f"{state.text} status:error", limit=USERS_SHOWN)}
+    rows = [user_row(value.value, value.count, failed.get(value.value, 0)) for value in found if value.value]
+    empty = "No trace names its user yet: give one with tracer.user(…)."
+    listed = layout.table("users", USER_COLUMNS, rows, "Users") if rows else h("p", "none muted", empty)
+    return [heading(state, by_user=True), h("div", "panel", listed), layout.leaf(None, None, counted(len(rows), "user"))]
+
+
+def user_row(name: str, traces: int, failed: int) -> list[Node]:
+    written = quoted("user", name)
     return [
-        layout.head("Sessions", search),
-        h("div", "panel", listed),
-        layout.leaf(first, following, counted(len(found.items), "session") + " on this page"),
+        link("/sessions", "", one_line(name, 120), query={"q": written}),
+        h("span", "", f"{traces:,}"),
+        h("span", "error-text" if failed else "muted", str(failed)),
+        link("/traces", "text-link", "their traces", query={"filter": written}),
     ]
+
+
+def quoted(field: str, value: str) -> str:
+    """A condition of the filter language on any text."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{field}:"{escaped}"'
 
 
 def row(session: SessionSummary) -> list[Node]:

@@ -106,7 +106,7 @@ export const COLUMNS = [
       return h("span", { title: `${grouped(usage.input_tokens)} in, ${grouped(usage.output_tokens)} out` }, compact(total));
     },
   },
-  { id: "cost", label: "Cost", width: "80px", order: "cost", number: true, cell: (row) => h("span", row.unpriced ? { title: "a model has no known price: a lower bound" } : null, row.unpriced && row.cost_usd ? "≥ " : "", cost(row.cost_usd)) },
+  { id: "cost", label: "Cost", width: "88px", order: "cost", number: true, cell: (row) => h("span", row.unpriced ? { title: "a model has no known price: a lower bound" } : null, row.unpriced && row.cost_usd ? "≥ " : "", cost(row.cost_usd)) },
   { id: "service", label: "Service", width: "106px", cell: (row) => oneLine((row.services ?? []).join(", ")) },
   { id: "session", label: "Session", width: "86px", cell: (row) => h("span", "mono muted", oneLine(row.session_id ?? "", 40)) },
   { id: "tags", label: "Tags", width: "104px", cell: (row) => pills(row.tags ?? [], "") },
