@@ -378,6 +378,9 @@ _STATUS = {1: StatusCode.OK, 2: StatusCode.ERROR}
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
+_DOUBLE = struct.Struct("<d")
+
+
 class _Values:
     """Reads attribute values and keeps count of them, so that a small body cannot become a large heap."""
 
@@ -406,6 +409,15 @@ class _Values:
 
     def any_value(self, raw: bytes, depth: int) -> AttributeValue:
         """The value of an AnyValue message; the last of its fields counts, as in any oneof."""
+        size = len(raw)
+        tag = raw[0] if size > 1 else 0
+        # Messages of one field, which all but hostile ones are, without the loop: text up to 16 kB, doubles, integers.
+        if tag == 0x0A and size > 130 and raw[1] >= 0x80 > raw[2] and raw[1] & 0x7F | raw[2] << 7 == size - 3:
+            return raw[3:].decode()
+        if tag == 0x21 and size == 9:
+            return _DOUBLE.unpack_from(raw, 1)[0]
+        if tag == 0x18 and size == 2 and raw[1] < 0x80:
+            return raw[1]
         value: AttributeValue = None
         at, end = 0, len(raw)
         while at < end:
@@ -432,7 +444,7 @@ class _Values:
                 else:
                     value = varint - (1 << 64) if varint > INT64_MAX else varint
             elif wire_type == 1 and number == 4:
-                (value,) = struct.unpack_from("<d", raw, at)
+                (value,) = _DOUBLE.unpack_from(raw, at)
                 at += 8
             else:
                 at = _skip(raw, at, key, 0)

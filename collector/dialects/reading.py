@@ -13,6 +13,7 @@ from collector.model import Attributes, Span, SpanKind
 
 _UNKNOWN_KEY = object()
 UNMAPPED_MAX = 20
+OWN_FIRST = 10_000_000  # more than any rank
 
 
 class Reading:
@@ -22,6 +23,7 @@ class Reading:
         "_claims",
         "_lists",
         "_maps",
+        "_sorted",
         "_tables",
         "attributes",
         "derived",
@@ -44,6 +46,7 @@ class Reading:
         self._claims: dict[str, list[tuple[Entry, Any]]] = {}
         self._lists: dict[str, dict[Entry, dict[int, Any]]] = {}
         self._maps: dict[str, dict[Entry, dict[str, Any]]] = {}
+        self._sorted: set[str] = set()  # slots whose claims are in order
         self.seen = tables.scope_bits(span.scope.name) if span.scope.name else 0
         self.unmapped: list[str] = []
         self.sources: dict[str, str] = {}
@@ -126,9 +129,10 @@ class Reading:
         held = self._claims.get(slot)
         if held is None:
             return ()
-        if len(held) > 1:
+        if len(held) > 1 and slot not in self._sorted:
+            self._sorted.add(slot)
             own = self.dialect
-            held.sort(key=lambda claim: (claim[0].dialect != own, claim[0].rank))
+            held.sort(key=lambda claim: claim[0].rank - OWN_FIRST if claim[0].dialect == own else claim[0].rank)
         return held
 
     def take(self, slot: str, field: str | None = None) -> Any:
@@ -183,6 +187,7 @@ class Reading:
         """A value that a dialect's `refine` found; behind what the tables claimed unless it goes ahead."""
         entry = Entry(-1 if ahead else 1_000_000, self.dialect, slot, key, lambda given: given, False)
         self._claims.setdefault(slot, []).append((entry, value))
+        self._sorted.discard(slot)
 
     def forget(self, slot: str, prefix: str) -> None:
         """Withdraw the entries of a flattened mapping whose names begin so."""
