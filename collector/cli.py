@@ -74,9 +74,15 @@ AskedDb: TypeAlias = Annotated[
 ]
 AskedToken: TypeAlias = Annotated[str | None, _option("--token", help="The collector's token.", metavar="TOKEN")]
 AsJson: TypeAlias = Annotated[bool, _option("--json", help="Print JSON, in the form of the API.")]
-FilterArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="FILTER", help="Which traces, in the filter language: 'status:error since:24h'.", show_default=False)
+FilterWords: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="FILTER", help="Which traces, in the filter language: status:error since:24h.", show_default=False),
 ]
+
+
+def _joined(words: Sequence[str] | None) -> str:
+    """A filter need not be quoted unless it holds what the shell would take for itself."""
+    return " ".join(words or ())
 
 
 # ---- Asking a collector ----
@@ -277,7 +283,7 @@ def demo(
 @cli.command(rich_help_panel=LOOK)
 def find(
     context: typer.Context,
-    filter: FilterArgument = "",
+    filter: FilterWords = None,
     limit: Annotated[int, _option("--limit", "-n", help="How many at most.", metavar="N", min=1, max=1000)] = 20,
     order: Annotated[
         str, _option("--order", help="start_time, duration, cost, tokens, span_count or error_count; with - descending.", metavar="ORDER")
@@ -292,7 +298,7 @@ def find(
     from collector.terminal import traces_table
 
     with _asked(context, collector, db, token) as client:
-        page = client.traces(filter, limit=limit, order=order)
+        page = client.traces(_joined(filter), limit=limit, order=order)
     if as_json:
         _print_json(page_json("traces", page))
         return
@@ -333,7 +339,7 @@ def show(
 @cli.command(rich_help_panel=LOOK)
 def tail(
     context: typer.Context,
-    filter: FilterArgument = "",
+    filter: FilterWords = None,
     last: Annotated[int, _option("--last", "-n", help="Begin with this many that are there already.", metavar="N", min=0, max=1000)] = 10,
     as_json: AsJson = False,
     collector: Collector = DEFAULT_COLLECTOR,
@@ -354,11 +360,11 @@ def tail(
             sys.stdout.flush()
 
     with CollectorClient(collector, token) as client:
-        newest = client.traces(filter, limit=last).items if last else ()
+        newest = client.traces(_joined(filter), limit=last).items if last else ()
         for summary in reversed(newest):
             tell(summary)
         with suppress(KeyboardInterrupt):
-            for summary in _followed(client, filter):
+            for summary in _followed(client, _joined(filter)):
                 tell(summary)
 
 
@@ -444,7 +450,7 @@ class ExportFormat(StrEnum):
 @cli.command(rich_help_panel=KEEP)
 def export(
     context: typer.Context,
-    filter: FilterArgument = "",
+    filter: FilterWords = None,
     format: Annotated[
         ExportFormat,
         _option("--format", help="otlp-jsonl: lossless, can be imported; jsonl: our own form; html: one page.", metavar="FORMAT"),
@@ -459,9 +465,9 @@ def export(
 
     with _asked(context, collector, db, token) as client:
         if format is ExportFormat.html:
-            export_html(client, filter, output)
+            export_html(client, _joined(filter), output)
         else:
-            export_to(client, filter, format.value, output, _console(stderr=True))
+            export_to(client, _joined(filter), format.value, output, _console(stderr=True))
 
 
 @cli.command("import", rich_help_panel=KEEP)

@@ -210,7 +210,7 @@ def test_json_is_the_form_of_the_api(running: RunningCollector, trace_id: str) -
 
 
 def test_a_bad_filter_is_pointed_at(running: RunningCollector) -> None:
-    refused = command("find", "status:ok kindd:llm", "--collector", running.http)
+    refused = command("find", "status:ok", "kindd:llm", "--collector", running.http)
     assert refused.returncode == 1
     lines = refused.stderr.splitlines()
     assert lines[1] == "  status:ok kindd:llm"
