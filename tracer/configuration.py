@@ -105,6 +105,7 @@ def configure(
         viewer=(viewer or os.environ.get("RIGHTPASSAGE_VIEWER") or DEFAULT_VIEWER).rstrip("/"),
         always_flatten=flatten is True,
         foreign=foreign,
+        asks_git=processors is not None,
     )
     exporter = exporter or _exporter_of_protocol()
     if exporter is not None:

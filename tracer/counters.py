@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-EXIT_SECONDS = 5.0  # at most, for everything that is still to be sent when the process ends
+EXIT_SECONDS = 4.0  # for what is still to be sent when the process ends; with writing the rest to disk it stays under five
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class Pipeline:
         self._announced: set[int] = set()
         self.announcing = False
         self._thread: threading.Thread | None = None
+        self._posted = False  # something else than a span
+        self._retired = False
         self._stopped = False
 
     def forked(self) -> None:
@@ -147,7 +149,8 @@ class Pipeline:
         """Sends what there is within `timeout`, saves the rest to the spool, and says what was lost."""
         if self._stopped:
             return
-        self.flush(timeout)
+        if self._thread is not None or self._posted:
+            self.flush(timeout)
         self._stopped = True
         self._wake.set()
         self._hurry.set()
@@ -158,14 +161,16 @@ class Pipeline:
             report("exit", "%d spans were lost at exit: they could not be encoded in time", left)
 
     def retire(self) -> None:
-        """Sends what is queued in the background and takes no more: another pipeline, or none, has taken over."""
+        """Sends what is queued, in the background, and ends: another pipeline, or none, has taken over."""
         self.announcing = False
+        self._retired = True
         self._open.clear()
         self._wake.set()
         self._hurry.set()
 
     def post(self, path: str, body: bytes) -> None:
         """Posts a small JSON document to the collector, with the same retries and the same spool."""
+        self._posted = True
         self._sender.offer(Parcel(path, "application/json", body, 0, gzipped=False))
 
     # ---- The encoder thread ----
@@ -193,6 +198,10 @@ class Pipeline:
                 self._busy = False
                 with self._idle:
                     self._idle.notify_all()
+            if self._retired and not self._queue:
+                self._sender.flush(time.monotonic() + EXIT_SECONDS)
+                self._sender.stop()
+                self._stopped = True
 
     def _drain(self) -> None:
         batch = _Batch({})
@@ -276,8 +285,13 @@ def _on_fork(pipeline: Pipeline) -> None:
         os.register_at_fork(after_in_child=after)
 
 
+_exit: list[float] = []  # when exit began: all pipelines together get EXIT_SECONDS
+
+
 def _at_exit(pipeline: weakref.ref[Pipeline]) -> None:
+    if not _exit:
+        _exit.append(time.monotonic())
     known = pipeline()
     if known is not None:
         with safely:
-            known.stop(EXIT_SECONDS)
+            known.stop(max(0.0, _exit[0] + EXIT_SECONDS - time.monotonic()))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from tracer import conventions as names
 from tracer.capture import to_json
 
+_GIT_SECONDS = 1.0
 _DEPTH = 12  # folders looked at above the working directory
 
 
@@ -21,6 +24,17 @@ def described(service: str | None, environment: str | None, configuration: Mappi
         names.CONFIGURATION_DIGEST: digest(configuration) if configuration is not None else None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def dirty(folder: Path) -> bool | None:
+    """Whether tracked files differ from the commit; None where that cannot be told. Starts git: off the caller's thread only."""
+    command = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        told = subprocess.run(command, capture_output=True, timeout=_GIT_SECONDS, stdin=subprocess.DEVNULL, env=environment, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return bool(told.stdout.strip()) if told.returncode == 0 else None
 
 
 def digest(configuration: Mapping[str, object]) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.context import Context, get_current
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
@@ -23,6 +25,7 @@ from tracer.context import BOUND_KEY, Bound
 from tracer.counters import EXIT_SECONDS, Delivery
 from tracer.finish import Finished, Item, Readable, Redactor, finish, from_readable, readable
 from tracer.lightspan import SPAN_KEY, Span
+from tracer.provenance import dirty
 from tracer.safety import safely
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ class Recorder:
     random_flag: int = 0
     foreign: ForeignSpans | None = None  # our processor on the provider
     scope: Any = None
+    asks_git: bool = False  # the resource is ours to describe
+    _sent: tuple[Any, Any] = (None, None)  # the provider's resource, and what is sent for it
 
     def __post_init__(self) -> None:
         self.always = self.tracer.sampler is DEFAULT_ON
@@ -69,6 +74,15 @@ class Recorder:
     @property
     def resource(self) -> Any:
         return self.tracer.resource
+
+    def sent_resource(self) -> Any:
+        """The resource as it is sent: with whether the code differs from its commit, asked once, on the pipeline's thread."""
+        plain = self.tracer.resource
+        if self._sent[0] is not plain:
+            commit = plain.attributes.get(names.GIT_COMMIT)
+            changed = dirty(Path.cwd()) if commit is not None and self.asks_git else None
+            self._sent = (plain, plain.merge(Resource({names.GIT_DIRTY: changed})) if changed is not None else plain)
+        return self._sent[1]
 
     # ---- Starting ----
 
@@ -145,6 +159,8 @@ class Recorder:
             finished = item
         else:
             finished = from_readable(item, self.redact)
+        if finished is not None and finished.resource is self.tracer.resource:
+            finished.resource = self.sent_resource()
         if finished is not None and self.flatten is not None and (self.always_flatten or not ours):
             return self.flatten(finished)
         return finished

@@ -92,6 +92,8 @@ class Sender:
         self.start()
         with self._condition:
             away = time.monotonic() < self._not_before and not self._urgent
+            if away and parcel.fleeting:
+                return
             crowded = self._size + len(parcel.body) > self._memory_bytes
             if not (self._has_disk() and (away or crowded)):
                 self._remember(parcel)
@@ -108,7 +110,7 @@ class Sender:
             attempts, self._urgent = self._attempts, True
             self._condition.notify_all()
             while True:
-                waiting = bool(self._memory) or self._current is not None
+                waiting = bool(self._memory) or (self._current is not None and self._current.mine)
                 tried = self._attempts > attempts and self._failures > 0
                 if not waiting and (self.spooled == 0 or tried):
                     return True
@@ -122,9 +124,12 @@ class Sender:
         with self._condition:
             self._stopped = True
             left, self._memory, self._size = list(self._memory), deque[Parcel](), 0
-            if self._current is not None and self._current.file is None:
-                left.append(self._current)  # it may arrive yet: stored once all the same
+            current = self._current  # it may arrive yet: stored once all the same
             self._condition.notify_all()
+        if current is not None and current.file is not None and self._spool is not None:
+            self._spool.back(current)
+        elif current is not None:
+            left.append(current)
         for parcel in left:
             self._keep(parcel)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import attach, detach, get_current
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,24 +36,13 @@ def carry_into_threads() -> None:
     """Patches thread start and pool submit, once."""
     if getattr(threading.Thread.start, "_carries_context", False):
         return
-    start, run, submit = threading.Thread.start, threading.Thread.run, ThreadPoolExecutor.submit
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
     @functools.wraps(start)
     def start_carrying(self: threading.Thread) -> None:
-        self.__dict__["_tracer_context"] = get_current()
+        if get_current():
+            self.__dict__["run"] = carried(self.run)  # on the instance: subclasses such as Timer have a run of their own
         start(self)
-
-    @functools.wraps(run)
-    def run_carrying(self: threading.Thread) -> None:
-        context: Context | None = self.__dict__.pop("_tracer_context", None)
-        if context is None or not context:
-            run(self)
-            return
-        token = attach(context)
-        try:
-            run(self)
-        finally:
-            detach(token)
 
     @functools.wraps(submit)
     def submit_carrying(self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -61,5 +50,4 @@ def carry_into_threads() -> None:
 
     start_carrying.__dict__["_carries_context"] = True
     threading.Thread.start = start_carrying
-    threading.Thread.run = run_carrying
     ThreadPoolExecutor.submit = submit_carrying
