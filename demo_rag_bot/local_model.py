@@ -19,7 +19,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -35,6 +35,8 @@ EMBEDDING_MODEL = "offline-lexical"
 DIMENSION = 1024
 MAX_BODY_BYTES = 32_000_000
 NOT_FOUND = "NOT_FOUND"
+LONGEST_CODE = 25  # lines quoted with a sentence
+HEADING_SHARE = 0.6  # of a word that stands in the heading above a sentence, not in it
 
 
 # ---- Embeddings ----
@@ -75,6 +77,7 @@ def _hashed(feature: str) -> tuple[int, int]:
 @dataclass(frozen=True, slots=True)
 class _Sentence:
     passage: int  # its number in the prompt
+    head: str  # what stands above it: page and headings
     text: str
     code: str = ""  # the code block right after it
 
@@ -91,59 +94,69 @@ def rewrite(prompt: str) -> str:
     earlier = re.findall(r"^User: (.*)$", prompt, re.MULTILINE)
     follow_up = prompt.rpartition("Follow-up: ")[2].strip()
     own = set(terms(follow_up))
-    subject = next((question for question in reversed(earlier) if len(set(terms(question))) >= 2), "")
-    leans = bool(re.search(r"\b(it|its|that|this|those|these|they|them|one|there|same|instead|else|also|too)\b", follow_up, re.IGNORECASE))
-    if not subject or (len(own) >= 4 and not leans):
+    before = next((question for question in reversed(earlier) if len(set(terms(question))) >= 2), "")
+    if not before or (len(own) >= 4 and not _LEANS.search(follow_up)):
         return follow_up
+    subject = _ASKED_FOR.sub(" ", before, count=1) if own else before  # the follow-up has a verb of its own
     added = [word for word in re.findall(r"[^\s?!,;]+", subject) if (found := terms(word)) and not own.issuperset(found)]
     return f"{follow_up.rstrip('?')} ({' '.join(added)})?" if added else follow_up
+
+
+_LEANS = re.compile(r"\b(it|its|that|this|those|these|they|them|one|there|same|instead|else|also|too)\b", re.IGNORECASE)
+_ASKED_FOR = re.compile(r"\b(?:do|can|could|should|would|must|may|will)\s+(?:i|we|you|one)\s+\w+|\bhow\s+to\s+\w+", re.IGNORECASE)
 
 
 def extract(prompt: str) -> str:
     """The best sentences of the passages in the prompt, each with its `[n]`; NOT_FOUND where none shares a word with the question."""
     question = prompt.rpartition("Question: ")[2].strip()
-    sentences = [sentence for number, text in _passages(prompt) for sentence in _sentences(number, text)]
+    sentences = [sentence for number, head, text in _passages(prompt) for sentence in _sentences(number, head, text)]
     wanted = set(terms(question))
     frequency = Counter(term for sentence in sentences for term in set(terms(sentence.text)))
     scored: list[tuple[float, int]] = []
     for position, sentence in enumerate(sentences):
-        found = set(terms(f"{sentence.text} {sentence.code}")) & wanted
-        weight = sum(math.log(1 + len(sentences) / (1 + frequency[term])) for term in found)
-        length = max(8, len(sentence.text.split()))
-        scored.append((weight / (1 + length / 60) / (1 + 0.25 * (sentence.passage - 1)), position))
-    best = sorted(scored, reverse=True)[:3]
+        said = set(terms(f"{sentence.text} {sentence.code}")) & wanted
+        above = (set(terms(sentence.head)) & wanted) - said  # a sentence under "Mount a volume" need not say so again
+        weight = sum(_worth(term, frequency, len(sentences)) for term in said)
+        weight += HEADING_SHARE * sum(_worth(term, frequency, len(sentences)) for term in above)
+        scored.append((weight / (1 + max(8, len(sentence.text.split())) / 60) / (1 + 0.25 * (sentence.passage - 1)), position))
+    best = sorted(scored, key=lambda one: (-one[0], one[1]))[:3]
     if not best or best[0][0] <= 0:
         return NOT_FOUND
     kept = sorted(position for weight, position in best if weight >= best[0][0] * 0.5)
     return "\n\n".join(_quoted(sentences[position]) for position in kept)
 
 
+def _worth(term: str, frequency: Counter[str], count: int) -> float:
+    return math.log(1 + count / (1 + frequency[term]))
+
+
 def _quoted(sentence: _Sentence) -> str:
     return f"{sentence.text} [{sentence.passage}]" + (f"\n\n{sentence.code}" if sentence.code else "")
 
 
-def _passages(prompt: str) -> Iterator[tuple[int, str]]:
-    """(number, text) of each `[n] …` block before the question."""
+def _passages(prompt: str) -> Iterator[tuple[int, str, str]]:
+    """(number, heading, text) of each `[n] …` block before the question."""
     body = prompt.rpartition("Question: ")[0]
-    marks = list(re.finditer(r"^\[(\d+)\] .*$", body, re.MULTILINE))
+    marks = list(re.finditer(r"^\[(\d+)\] (.*)$", body, re.MULTILINE))
     for mark, following in zip(marks, [*marks[1:], None], strict=False):
-        yield int(mark[1]), body[mark.end() : following.start() if following else len(body)].strip()
+        yield int(mark[1]), mark[2], body[mark.end() : following.start() if following else len(body)].strip()
 
 
-def _sentences(passage: int, text: str) -> Iterator[_Sentence]:
-    """Prose sentences, list items and table rows; a code block belongs to the sentence before it."""
+def _sentences(passage: int, head: str, text: str) -> Iterator[_Sentence]:
+    """Prose sentences, list items and table rows; a code block belongs to the sentence before it, a heading to those after it."""
     pieces = re.split(r"(^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL)
     for prose, code in zip(pieces[::2], [*pieces[1::2], ""], strict=False):
-        found: list[str] = []
+        said: list[_Sentence] = []
         for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+|>]|\d+\.) )", prose):
-            line = re.sub(r"\s+", " ", re.sub(r"^\s*(?:[-*+>]|\d+\.|#+|!!!|:::) +", "", block.strip())).strip()
-            found.extend(
-                part
-                for part in re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
-                if len(part) > 2 and not re.fullmatch(r"[|\-: ]+", part)
-            )
-        for index, sentence in enumerate(found):
-            yield _Sentence(passage, sentence, code if index == len(found) - 1 and code.count("\n") <= 25 else "")
+            if block.lstrip().startswith("#"):
+                head = f"{head} {block.strip().lstrip('#')}"
+                continue
+            line = re.sub(r"\s+", " ", re.sub(r"^\s*(?:[-*+>]|\d+\.|!!!|:::) +", "", block.strip()))
+            parts = re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
+            said.extend(_Sentence(passage, head, part) for part in parts if len(part) > 2 and not re.fullmatch(r"[|\-: ]+", part))
+        if said and code.count("\n") <= LONGEST_CODE:
+            said[-1] = replace(said[-1], code=code)
+        yield from said
 
 
 # ---- The server ----

@@ -1,0 +1,193 @@
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from demo_rag_bot.answer import assemble, cite
+from demo_rag_bot.bot import Bot, Options
+from demo_rag_bot.endpoint import Endpoint, EndpointSettings
+from demo_rag_bot.settings import Library
+from tracer.testing import assert_retrieved, capture_spans
+
+
+def test_an_answer_cites_the_page_it_comes_from(bot: Bot) -> None:
+    answer = bot.ask("How do I mount a volume?")
+    assert "-v host:container" in answer.text
+    assert answer.sources[0] == "volumes.md#mount-a-volume"
+    assert answer.citations
+    assert all(citation.valid for citation in answer.citations)
+    assert not answer.abstained
+    assert answer.offline
+
+
+def test_a_question_the_docs_do_not_answer_is_declined(bot: Bot) -> None:
+    answer = bot.ask("How do I configure Kafka consumer groups with OAuth?")
+    assert answer.abstained
+    assert answer.text.startswith("I could not find this")
+
+
+def test_the_trace_shows_every_stage_with_its_candidates(bot: Bot) -> None:
+    with capture_spans() as spans:
+        answer = bot.ask("How do I mount a volume?")
+    stages = [span.attributes.get("rightpassage.stage") for span in spans]
+    assert [stage for stage in dict.fromkeys(stages) if stage] == [
+        "rewrite",
+        "recall",
+        "fuse",
+        "filter",
+        "rerank",
+        "assemble",
+        "generate",
+        "cite",
+    ]
+    assert_retrieved(spans, "volumes.md", k=1, stage="rerank")
+    recall = spans.named("lexical search")
+    assert recall.candidates[0]["score_kind"] == "bm25"
+    assert recall.attributes["rightpassage.index.version"] == bot.retriever.index.manifest.version
+    placement = spans.named("assemble prompt").json("rightpassage.prompt.placement")
+    message = spans.named("assemble prompt").json("gen_ai.input.messages")[1]
+    text = message.get("content") or message["parts"][0]["content"]
+    assert "-v host:container" in text[placement[0]["start"] : placement[0]["end"]]
+    assert spans.named("check citations").json("rightpassage.citations")[0]["valid"] is True
+    root = spans.named("answer question")
+    assert (root.parent_id, root.input, root.output) == ("", "How do I mount a volume?", answer.text)
+    assert answer.trace_id == root.trace_id
+
+
+def test_spans_nest_as_the_code_nests(bot: Bot) -> None:
+    with capture_spans() as spans:
+        bot.ask("How do I mount a volume?")
+    root, retrieve = spans.named("answer question"), spans.named("retrieve")
+    assert {span.name for span in spans.children(root)} >= {
+        "rewrite question",
+        "retrieve",
+        "rerank",
+        "assemble prompt",
+        "chat completion",
+        "check citations",
+    }
+    assert [span.name for span in spans.children(retrieve)] == ["dense search", "lexical search", "fuse", "filter"]
+    assert len(spans) >= 10
+
+
+def test_what_missed_the_cut_is_there_with_its_reason(library: Library) -> None:
+    bot = Bot.on(library.index(), library.endpoint, Options(k=2))
+    with capture_spans() as spans:
+        bot.ask("How do I mount a volume?")
+    reasons = [candidate.get("dropped") for candidate in spans.named("rerank").candidates]
+    assert reasons[:2] == [None, None]
+    assert reasons[2] == "below cut: rank 3 of 2"
+
+
+def test_a_follow_up_gets_its_subject(bot: Bot) -> None:
+    with capture_spans() as spans:
+        answer = bot.ask("And how do I remove it?", ["How do I mount a volume?"])
+    assert "volume" in answer.query
+    assert answer.documents[0].passage.link == "volumes.md#remove-a-volume"
+    rewrite = spans.named("rewrite question")
+    assert "And how do I remove it?" in json.dumps(rewrite.input)
+    assert rewrite.output == answer.query
+
+
+def test_the_answer_streams(bot: Bot) -> None:
+    pieces: list[str] = []
+    answer = bot.ask("How do I mount a volume?", say=pieces.append)
+    assert len(pieces) > 3
+    assert "".join(pieces) == answer.text
+
+
+def test_japanese_is_found_and_answered(bot: Bot) -> None:
+    answer = bot.ask("ボリュームを削除するには?")
+    assert answer.documents[0].passage.source == "ja.md"
+    assert "harbour volume rm" in answer.text
+
+
+def test_a_passage_that_does_not_fit_is_left_out_or_cut(bot: Bot) -> None:
+    found = bot.reranker.rerank("mount a volume", bot.retriever.retrieve("mount a volume", 5), 5)
+    tight = assemble("mount a volume", found, budget=70)
+    assert len(tight.passages) == 1
+    whole = assemble("mount a volume", found, budget=3000)
+    assert len(whole.passages) == len(found)
+
+
+def test_a_mark_that_points_nowhere_is_taken_out(bot: Bot) -> None:
+    found = bot.retriever.retrieve("mount a volume", 2)[:2]
+    with capture_spans() as spans:
+        text, citations = cite("Use -v [1]. It is fast [7].", found)
+    assert text == "Use -v [1]. It is fast."
+    assert [(citation.marker, citation.valid) for citation in citations] == [("[1]", True), ("[7]", False)]
+    assert spans.named("check citations").json("rightpassage.citations")[1]["valid"] is False
+
+
+# ---- Endpoints that misbehave ----
+
+
+class Misbehaving(BaseHTTPRequestHandler):
+    """Embeddings work; what chat completions answer is set per test."""
+
+    status, body, seen = 500, {"error": {"message": "down"}}, 0
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path.endswith("/embeddings"):
+            texts = request["input"] if isinstance(request["input"], list) else [request["input"]]
+            if sum(map(len, texts)) > 2000:
+                self.answer(400, {"error": {"message": "too many tokens"}})
+            else:
+                self.answer(
+                    200, {"data": [{"index": i, "embedding": [1.0, len(t) % 7, t.count("e")]} for i, t in enumerate(texts)], "model": "m"}
+                )
+        else:
+            type(self).seen += 1
+            self.answer(self.status, self.body)
+
+    def answer(self, status: int, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[tuple[type[Misbehaving], Endpoint]]:
+    handler = type("Handler", (Misbehaving,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    endpoint = Endpoint.open(EndpointSettings(f"http://127.0.0.1:{server.server_address[1]}/v1", "key", timeout_s=5, retries=1))
+    yield handler, endpoint
+    endpoint.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("status", "told"), [(500, "endpoint failed"), (401, "OPENAI_API_KEY"), (404, "OPENAI_MODEL"), (429, "quota")])
+def test_a_failing_model_is_a_friendly_answer_with_its_passages_and_an_error_trace(
+    library: Library, misbehaving: tuple[type[Misbehaving], Endpoint], status: int, told: str
+) -> None:
+    handler, endpoint = misbehaving
+    handler.status = status
+    bot = Bot.on(Library(library.settings, library.corpus, endpoint).index(), endpoint)
+    with capture_spans() as spans:
+        answer = bot.ask("How do I mount a volume?")
+    assert answer.failed
+    assert told in answer.text
+    assert answer.documents
+    assert spans.named("answer question").error
+    assert spans.named("chat completion").error
+    assert handler.seen == (2 if status in (429, 500) else 1)
+
+
+def test_without_a_chat_model_a_follow_up_is_still_searched(library: Library, misbehaving: tuple[type[Misbehaving], Endpoint]) -> None:
+    endpoint = misbehaving[1]
+    bot = Bot.on(Library(library.settings, library.corpus, endpoint).index(), endpoint)
+    answer = bot.ask("And how do I remove it?", ["How do I mount a volume?"])
+    assert "volume" in answer.query
+    assert answer.documents

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+from demo_rag_bot.corpus import read_corpus
+from demo_rag_bot.passages import cut
+
+
+def test_every_format_becomes_a_page(docs: Path) -> None:
+    pages = {page.source: page for page in read_corpus(docs).pages}
+    assert set(pages) == {"install.md", "volumes.md", "network/ports.rst", "logging.html", "ja.md", "notes.txt"}
+    assert pages["install.md"].title == "Installation"
+    assert "## Publish a port" in pages["network/ports.rst"].markdown
+    assert "```sh\nharbour run -p 8080:80 web\n```" in pages["network/ports.rst"].markdown
+    assert "| debug | everything |" in pages["logging.html"].markdown
+    assert "menu" not in pages["logging.html"].markdown
+
+
+def test_what_cannot_be_read_is_named_and_skipped(docs: Path) -> None:
+    (docs / "broken.md").write_text("---\ntitle: [unclosed\n---\ntext\n")
+    (docs / "binary.md").write_bytes(b"\x00\x01\x02")
+    (docs / "latin.txt").write_bytes("größe".encode("latin-1"))
+    corpus = read_corpus(docs)
+    assert sorted(source for source, _ in corpus.skipped) == ["binary.md", "broken.md", "latin.txt"]
+    assert "volumes.md" in {page.source for page in corpus.pages}
+
+
+def test_includes_come_from_inside_the_folder_only(docs: Path) -> None:
+    (docs.parent / "secret.md").write_text("the password is swordfish")
+    (docs / "part.md").write_text("Shared words.")
+    (docs / "page.md").write_text('# Page\n\n--8<-- "part.md"\n\n--8<-- "../secret.md"\n')
+    (docs / "page.rst").write_text("Page\n====\n\n.. include:: part.md\n\n.. include:: ../secret.md\n")
+    pages = {page.source: page.markdown for page in read_corpus(docs).pages}
+    assert "Shared words." in pages["page.md"]
+    assert "Shared words." in pages["page.rst"]
+    assert not any("swordfish" in markdown for markdown in pages.values())
+
+
+def test_relative_links_point_from_the_root(docs: Path) -> None:
+    (docs / "network" / "more.md").write_text(
+        "# More\n\nSee [volumes](../volumes.md#mount-a-volume) and [below](#end).\n\n## End\n\nDone.\n"
+    )
+    page = next(page for page in read_corpus(docs).pages if page.source == "network/more.md")
+    assert "(volumes.md#mount-a-volume)" in page.markdown
+    assert "(network/more.md#end)" in page.markdown
+
+
+def test_mdx_loses_its_components_and_keeps_its_text(docs: Path) -> None:
+    (docs / "page.mdx").write_text(
+        "import Tabs from '@theme/Tabs'\n\n# Tabs\n\n<Tabs>Choose <b>one</b>.</Tabs>\n\n```js\nimport x from 'y'\n```\n"
+    )
+    page = next(page for page in read_corpus(docs).pages if page.source == "page.mdx")
+    assert "Choose <b>one</b>." in page.markdown
+    assert "@theme" not in page.markdown
+    assert "import x from 'y'" in page.markdown
+
+
+def test_a_page_digest_is_that_of_its_text(docs: Path) -> None:
+    before = read_corpus(docs)
+    (docs / "notes.txt").touch()
+    assert read_corpus(docs).digest == before.digest
+    (docs / "notes.txt").write_text("Other notes.")
+    assert read_corpus(docs).digest != before.digest
+
+
+def test_a_heading_in_a_code_block_is_no_heading(docs: Path) -> None:
+    (docs / "code.md").write_text(
+        "# Shell\n\n```sh\n# comment\nls\n```\n\nAfter the code there is a sentence that is long enough to stand.\n"
+    )
+    passages = [passage for passage in cut(read_corpus(docs).pages) if passage.source == "code.md"]
+    assert [passage.heading for passage in passages] == [""]
+    assert "# comment" in passages[0].text
+
+
+def test_explicit_and_repeated_anchors(docs: Path) -> None:
+    words = "This section has to be long enough to be a passage of its own. " * 3
+    (docs / "anchors.md").write_text(f"# A\n\n## Setup {{#begin}}\n\n{words}\n\n## Notes\n\n{words}\n\n## Notes\n\n{words}\n")
+    passages = [passage for passage in cut(read_corpus(docs).pages) if passage.source == "anchors.md"]
+    assert [passage.link for passage in passages] == ["anchors.md#begin", "anchors.md#notes", "anchors.md#notes-1"]
+    assert passages[0].heading == "Setup"

@@ -1,0 +1,19 @@
+from demo_rag_bot.terms import terms
+
+
+def test_identifiers_count_whole_and_in_parts() -> None:
+    for spelling in ("maxContentLength", "max_content_length", "max.content.length", "MAX_CONTENT_LENGTH"):
+        assert set(terms(spelling)) >= {"max", "content", "length", "maxcontentlength"}
+
+
+def test_forms_of_a_word_meet() -> None:
+    assert terms("retrievers") == terms("retriever")
+    assert terms("indexing indexes") == terms("index indexed")
+
+
+def test_words_without_a_subject_do_not_count() -> None:
+    assert terms("How do I use the thing?") == []
+
+
+def test_cjk_text_counts_in_pairs() -> None:
+    assert terms("削除する") == ["削除", "除す", "する"]
