@@ -48,6 +48,7 @@ class Child:
         self.ready_line = ""
         self._ready: queue.Queue[str | None] = queue.Queue()
         self._said: list[str] = []
+        self._is_ready = False
         assert self.process.stdout is not None
         threading.Thread(target=self._listen, args=(self.process.stdout,), daemon=True).start()
 
@@ -55,9 +56,11 @@ class Child:
         for line in lines:
             if line.startswith("ready"):
                 self._ready.put(line.strip())
-            else:
-                self._said = [*self._said[-20:], line.rstrip()]
+                self._is_ready = True
+            elif self._is_ready:
                 print(f"{self.name}: {line.rstrip()}", file=sys.stderr, flush=True)
+            else:
+                self._said = [*self._said[-30:], line.rstrip()]
         self._ready.put(None)
 
     def ready(self, patience_s: float = 60) -> str:
@@ -68,9 +71,15 @@ class Child:
             raise ChildFailed(f"the {self.name} was not ready after {patience_s:g} s") from None
         found = re.search(r"https?://\S+", line or "")
         if found is None:
-            raise ChildFailed(f"the {self.name} ended before it was ready" + (f": {self._said[-1]}" if self._said else ""))
+            raise ChildFailed(f"the {self.name} ended before it was ready{self._last_words()}")
         self.ready_line = line or ""
         return found[0]
+
+    def _last_words(self) -> str:
+        """What it said: our own errors are one line, anything longer (a traceback) is printed whole before the last line is repeated."""
+        if len(self._said) > 1:
+            print(*self._said, sep="\n", file=sys.stderr)
+        return f": {self._said[-1].removeprefix('rightpassage: ')}" if self._said else ""
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL to one that does not heed it."""

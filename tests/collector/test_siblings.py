@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from collector.children import Child, ChildFailed
+from tests.processes import running_collector
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("RIGHTPASSAGE_", "OTEL_", "OPENAI_"))}
 FREE = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--port", "0", "--no-browser")
@@ -89,6 +90,13 @@ def test_up_says_which_port_is_taken(tmp_path: Path) -> None:
             assert up.process.wait(30) == 1
             assert up.said(rf"port {port} .*(--port)") == "--port"
     assert not (tmp_path / "t.db").exists(), "nothing was started"
+
+
+def test_up_on_a_held_file_is_one_line(tmp_path: Path) -> None:
+    with running_collector(tmp_path / "t.db"), running(tmp_path, "up", "--db", str(tmp_path / "t.db"), *FREE) as up:
+        assert up.process.wait(60) == 1
+        assert up.said(r"(held by another collector)")
+        assert len(up.lines) == 1
 
 
 @pytest.mark.slow
