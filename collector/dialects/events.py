@@ -20,6 +20,7 @@ EVALUATION = "gen_ai.evaluation.result"
 FIRST_TOKEN = ("First Token Stream Event", "gen_ai.first_token", "ai.stream.firstChunk", "first_token")
 INPUT_EVENTS = {
     "gen_ai.system.message": "system",
+    "gen_ai.developer.message": "system",
     "gen_ai.user.message": "user",
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
