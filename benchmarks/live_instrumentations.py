@@ -26,7 +26,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from benchmarks.live.facts import case_facts, spans_of
+from benchmarks.live.facts import case_facts, spans_of, with_logs
 from benchmarks.live.model_server import running_model_server
 from benchmarks.live.tee import Recorded, Tee, running_tee
 
@@ -441,11 +441,21 @@ def write_case(recording: Recording, folder: Path) -> dict[str, Any]:
         fields = {"transport": request.transport, "path": request.path, "content_type": request.content_type}
         fields |= {"content_encoding_on_wire": request.encoding, "user_agent": request.user_agent}
         into.append({"file": file, **fields, "spans": len(spans_of([request])), "bytes": len(request.body)})
-    facts = case_facts(spans_of(recording.requests), recording.truths, skip=recording.sdk.skip, calls=recording.sdk.calls)
+    facts = facts_of_recording(recording)
     case = {"emitter": recording.sdk.name, "scenario": recording.scenario, "packages": recording.packages, "bodies": bodies}
     case |= {"companion_logs": logs, **facts}
     (folder / f"{recording.name}.expect.json").write_text(json.dumps(case, indent=1, ensure_ascii=False), encoding="utf-8")
     return case
+
+
+def facts_of_recording(recording: Recording) -> dict[str, Any]:
+    """What the spans alone must show, and under `spans_with_logs` those that show more once the log records are there."""
+    spans, sdk = spans_of(recording.requests), recording.sdk
+    facts = case_facts(spans, recording.truths, skip=sdk.skip, calls=sdk.calls)
+    if any(request.signal == "logs" for request in recording.requests):
+        more = case_facts(with_logs(spans, recording.requests), recording.truths, skip=sdk.skip, calls=sdk.calls)["spans"]
+        facts["spans_with_logs"] = [span for span in more if span not in facts["spans"]]
+    return facts
 
 
 # ---- All of them ----
@@ -523,7 +533,7 @@ def held_facts(endpoint: str, case: dict[str, Any]) -> list[Any]:
         shown, how = collector.trace(trace["trace_id"], trace["span_count"], deadline)
         facts += checker.facts_about("trace", trace, shown, checker.TRACE_RULES, f"trace not shown ({how})")
         spans.update({(trace["trace_id"], span["span_id"]): span for span in (shown or {}).get("spans", [])})
-    for span in case["spans"]:
+    for span in [*case["spans"], *case.get("spans_with_logs", ())]:
         wanted = {"tool_output" if name == "output_text" and span.get("kind") == "tool" else name: fact for name, fact in span.items()}
         shown = spans.get((span["trace_id"], span["span_id"]))
         facts += checker.facts_about(span["name"], wanted, shown, checker.SPAN_RULES, "span not shown")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,8 +17,8 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from benchmarks.live.tee import Recorded
-from collector.model import Span
-from collector.otlp import decode_traces
+from collector.model import Event, Span
+from collector.otlp import decode_logs, decode_traces
 
 Json = Any
 
@@ -31,6 +31,17 @@ def spans_of(recorded: Iterable[Recorded]) -> list[Span]:
             kind = "application/json" if "json" in request.content_type else "application/x-protobuf"
             found.update({(span.trace_id, span.span_id): span for span in decode_traces(request.body, kind).spans})
     return list(found.values())
+
+
+def with_logs(spans: Iterable[Span], recorded: Iterable[Recorded]) -> list[Span]:
+    """The spans with the log records that carry their ids, as events."""
+    events: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for request in recorded:
+        if request.signal == "logs":
+            kind = "application/json" if "json" in request.content_type else "application/x-protobuf"
+            for record in decode_logs(request.body, kind).logs:
+                events[record.trace_id, record.span_id].append(record.event)
+    return [replace(span, events=[*span.events, *events[span.trace_id, span.span_id]]) for span in spans]
 
 
 # ---- Is a fact in the payload? ----

@@ -63,9 +63,10 @@ def tool_calls(messages: list[Json], tools: list[Json]) -> list[Json]:
     names = {tool["name"] for tool in tools}
     answered = any(m["role"] == "tool" for m in messages) or any("observation" in str(m.get("content")).lower() for m in messages)
     asked = " ".join(str(m.get("content") or "") for m in messages if m["role"] == "user").lower()
-    if not answered and "weather" in asked and "get_weather" in names:
+    weather = next((name for name in names if name.endswith("get_weather")), None)  # Semantic Kernel puts a plugin's name before it
+    if not answered and "weather" in asked and weather:
         cities = [city for city in ("Paris", "Oslo") if city.lower() in asked] or ["Paris"]
-        return [{"name": "get_weather", "arguments": {"city": city}} for city in cities]
+        return [{"name": weather, "arguments": {"city": city}} for city in cities]
     if answered or "weather" not in asked:
         for name, key in (("final_answer", "answer"), ("final_result", "answer")):
             if name in names:

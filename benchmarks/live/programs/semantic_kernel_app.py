@@ -24,7 +24,7 @@ from semantic_kernel.functions import kernel_function  # noqa: E402
 class Weather:
     @kernel_function(name="get_weather", description="The weather in a city.")
     def get_weather(self, city: str) -> str:
-        return world.get_weather(city)
+        return world.weather_in(city, "Weather-get_weather")
 
 
 def service(name=world.CHAT):

@@ -50,7 +50,12 @@ def expect_trace(**facts: Any) -> None:
 
 def get_weather(city: str) -> str:
     """The weather in a city."""
-    note("tool", name="get_weather", arguments={"city": city}, result=WEATHER[city])
+    return weather_in(city, "get_weather")
+
+
+def weather_in(city: str, name: str) -> str:
+    """The weather, as a tool of that name tells it."""
+    note("tool", name=name, arguments={"city": city}, result=WEATHER[city])
     time.sleep(0.003)
     return WEATHER[city]
 
