@@ -251,6 +251,22 @@ def test_log_records_enrich_their_span_once() -> None:
     assert join_logs(joined, [record]) is joined
 
 
+def test_pydantic_ais_first_format_keeps_events_in_an_attribute() -> None:
+    calls = [{"id": "call_1", "function": {"name": "f", "arguments": "{}"}}]
+    events = [
+        {"event.name": "gen_ai.user.message", "role": "user", "content": QUESTION},
+        {"event.name": "gen_ai.assistant.message", "role": "assistant", "tool_calls": calls},
+        {"event.name": "gen_ai.tool.message", "role": "tool", "id": "call_1", "name": "f", "content": "18C"},
+        {"event.name": "gen_ai.choice", "index": 0, "message": {"role": "assistant", "content": ANSWER}},
+    ]
+    found = understood(
+        {"gen_ai.operation.name": "chat", "model_request_parameters": "{}", "events": json.dumps(events)}, scope="pydantic-ai"
+    )
+    assert said(found.input_messages) == [("user", QUESTION), ("assistant", None), ("tool", "18C")]
+    assert found.input_messages[2].tool_call_id == "call_1"
+    assert said(found.output_messages) == [("assistant", ANSWER)]
+
+
 def test_evaluations_arrive_as_events_attributes_and_evaluator_spans() -> None:
     by_event = understood(
         {}, [event("gen_ai.evaluation.result", **{"gen_ai.evaluation.name": "Relevance", "gen_ai.evaluation.score.value": 0.8})]

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zstandard
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
@@ -131,6 +132,8 @@ def read_to_the_end(spans: list[Span]) -> None:
         json.loads(jsonform.encode(jsonform.to_json(Trace(summarise(whole), whole, examine(whole)))))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_ten_thousand_mutated_requests_get_an_answer_by_the_specification() -> None:
     chance, bodies = random.Random(20261124), seeds()
     statuses: Counter[int] = Counter()
@@ -259,6 +262,8 @@ event_names = st.sampled_from(EVENT_NAMES)
 events = st.lists(st.builds(Event, event_names, st.integers(0, 2**62), attributes), max_size=3)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @given(
     attributes,
     events,
