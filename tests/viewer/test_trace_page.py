@@ -107,6 +107,7 @@ def test_the_address_follows_the_reader_and_opens_where_they_were(collector: Run
 @browser_test
 def test_tools_reasoning_and_images_of_an_agent(collector: RunningCollector, show: Open) -> None:
     page = show(send(collector, samples.agent("page agent")))
+    page.locator("[data-section=steps] li").nth(8).wait_for()
     assert page.locator("[data-section=steps] li").count() == 9
     assert page.locator(".failures .failure-message").inner_text() == "TimeoutError: carrier API did not answer in 2 s"
     page.locator(".row", has_text="chat claude-sonnet-4-5").first.click()
@@ -146,11 +147,13 @@ def test_search_steps_through_matches_and_escape_clears_it(collector: RunningCol
     page.keyboard.press("/")
     page.keyboard.type("rerank")
     assert page.locator(".hit-count").inner_text() == "2 of 22"
+    selected = page.locator(".row.selected:not(.dim)", has_text="rerank.cross_encoder")
     page.keyboard.press("Enter")
+    selected.wait_for()
     first = parameter(page, "span_id")
     page.keyboard.press("Enter")
-    assert page.locator(".row.selected .label").inner_text() == "rerank.cross_encoder"
-    assert parameter(page, "span_id") != first
+    page.wait_for_function("first => !location.search.includes(first)", arg=first)
+    assert selected.is_visible()
     page.keyboard.press("Escape")
     assert page.locator(".hit-count").inner_text() == "22 spans"
 

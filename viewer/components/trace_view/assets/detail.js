@@ -13,7 +13,7 @@ import { disclosure, passageList, queryLine } from "./passages.js";
 import { drawStory, hasStory, spanLink } from "./story.js";
 import { asCurl, asPython, prettyExact, parseExact, toOtlp } from "./raw.js";
 import { scorePanel } from "./scores.js";
-import { journey } from "./stages.js";
+import { considered, journey } from "./stages.js";
 import { longText } from "./text.js";
 import { matching, readable, valueNode } from "./value.js";
 import { ruleForm } from "./rules.js";
@@ -299,8 +299,8 @@ function drawConversation(page, span) {
 function drawPassages(page, span, sources) {
   const { columns, passages } = journey(sources);
   const context = { answer: null, marks: new Map(), citationsRecorded: false, promptRecorded: false };
-  const kept = span.documents?.length ?? 0;
-  const facts = [counted(kept, "passage"), span.candidates?.length && `${counted(span.candidates.length, "candidate")} below the cut`, span.input_documents?.length && `from ${span.input_documents.length}`].filter(Boolean).join(" · ");
+  const { kept, all } = considered(span);
+  const facts = all > kept ? `${counted(kept, "passage")} kept of ${all} considered` : counted(kept, "passage");
   return h("div", null, block("Passages", [queryLine(span.query ?? textOf(span.input), span.index, columns.length > 1), passageList(columns, passages, context)], facts), !passages.length && drawInOut(page, span));
 }
 

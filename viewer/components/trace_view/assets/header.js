@@ -164,6 +164,15 @@ export function passedText(stage, span) {
   return all === 0 ? "" : all > kept ? `${kept} of ${all}` : String(kept);
 }
 
+/** Marks the stage that the selected span belongs to. @param {HTMLElement} top @param {number} selected */
+export function markStage(top, selected) {
+  for (const cell of /** @type {NodeListOf<HTMLElement>} */ (top.querySelectorAll(".stage"))) {
+    const inside = selected >= 0 && JSON.parse(cell.dataset.spans ?? "[]").some((/** @type {[number, number]} */ [from, to]) => selected >= from && selected < to);
+    if (inside) cell.setAttribute("aria-current", "step");
+    else cell.removeAttribute("aria-current");
+  }
+}
+
 /** The pipeline of the trace, one cell per stage; a stage without a span is quiet. @param {Page} page */
 export function strip(page) {
   const { trace } = page;
@@ -183,7 +192,7 @@ export function strip(page) {
         {
           type: "button",
           class: ["stage", spans.length ? "" : "absent", failed ? "failed" : "", running ? "running" : ""].filter(Boolean).join(" "),
-          data: { stage },
+          data: { stage, spans: JSON.stringify(spans.slice(-50).map((i) => [i, trace.end[i]])) },
           disabled: !spans.length,
           title: spans.length ? `${spans.map((i) => trace.name[i]).slice(0, 8).join("\n")}` : "No span of this trace is this stage",
           onclick: () => page.select(trace.id[spans[spans.length - 1]]),

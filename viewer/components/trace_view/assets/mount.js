@@ -11,7 +11,7 @@ import { createDetail } from "./detail.js";
 import { createMinimap } from "./minimap.js";
 import { createTree } from "./tree.js";
 import { footer, rootNotice } from "./health.js";
-import { header, strip } from "./header.js";
+import { header, markStage, strip } from "./header.js";
 import { actionFor, KEYS } from "./keyboard.js";
 import { ancestorsOf, fromColumns, rootOf } from "./model.js";
 import { fold, kindCounts, select, visibleRows, withAncestors } from "./rows.js";
@@ -218,7 +218,8 @@ export function mount(root, options) {
   /** @param {any} answer @param {boolean} again */
   function take(answer, again) {
     const before = page.trace;
-    const keptId = selected >= 0 ? before.id[selected] : wanted;
+    const group = selected < 0 ? page.folding.groups[~selected] : undefined;
+    const keptId = selected >= 0 ? before.id[selected] : group ? before.id[group.first] : wanted;
     const collapsedIds = [...collapsed].map((i) => before.id[i]);
     const openFirsts = [...page.open].map((g) => before.id[page.folding.groups[g].first]);
     const trace = fromColumns(answer);
@@ -233,9 +234,11 @@ export function mount(root, options) {
     if (!trace.size) return showState(ICONS.clock, "Nothing has arrived yet", "The trace is known, its spans are not here yet.");
     if (!again || !root.contains(body)) replace(root, ...frame);
     selected = found ?? rootOf(trace);
-    reveal(selected);
+    if (group && page.folding.of[selected] >= 0) selected = ~page.folding.of[selected];
+    else reveal(selected);
     drawAll();
-    if (changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, selected)) detail.show(selected);
+    if (selected < 0) detail.showGroup(~selected);
+    else if (changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, selected)) detail.show(selected);
     changedBodies = false;
     tree.reveal(positionOf(selected), true);
     root.dataset.ready = traceId;
@@ -264,6 +267,7 @@ export function mount(root, options) {
 
   function drawTop() {
     replace(top, header(page), strip(page));
+    markStage(top, selected);
   }
 
   function drawAll() {
@@ -343,6 +347,7 @@ export function mount(root, options) {
     tree.mark(row);
     if (row < 0) detail.showGroup(~row);
     else detail.show(row);
+    markStage(top, row);
     report();
   }
 

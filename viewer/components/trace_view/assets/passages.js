@@ -42,10 +42,12 @@ export function passageList(columns, passages, context) {
   const box = h("div", "passages");
   if (!passages.length) return h("p", "muted", "No passages were recorded.");
   const cited = kept.filter((passage) => context.marks.get(passage.key)?.length);
+  const texts = passages.some((passage) => passage.content);
+  if (!texts) box.append(h("p", "muted", "These passages were recorded by id and score, without their texts."));
   /** @type {HTMLElement | null} */
   let plain = null; // consecutive one-line passages share a box
   kept.forEach((passage, position) => {
-    const open = cited.length ? cited.includes(passage) : position < OPEN_WITHOUT_CITATIONS;
+    const open = texts && (cited.length ? cited.includes(passage) : position < OPEN_WITHOUT_CITATIONS);
     const card = passageCard(passage, position + 1, columns, passages, context, open);
     if (open) {
       plain = null;
@@ -154,7 +156,7 @@ function fillBody(body, passage, source, columns, context) {
   if (passage.content) {
     const ranges = context.answer ? sharedSentences(passage.content, context.answer) : [];
     body.append(longText(passage.content, { fold: 900, draw: (text) => h("div", "plain", ranges.length ? marked(text, ranges.filter((range) => range.to <= text.length)) : inline(visible(text))) }));
-  } else body.append(h("p", "muted", "Only the id and the score of this passage were recorded, not its text."));
+  } else body.append(h("p", "muted", "Recorded without its text."));
   const rest = Object.entries(passage.metadata);
   const actions = h("div", "passage-actions");
   if (passage.content) {
