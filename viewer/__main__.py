@@ -36,7 +36,7 @@ def parser(defaults: Settings) -> argparse.ArgumentParser:
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket, or an exit with one clear line."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

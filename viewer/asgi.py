@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,6 @@ HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 NOT_PASSED_ON: Final = HOP_BY_HOP | {"host", "authorization", "cookie", "origin", "referer"}
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 NOT_PASSED_BACK: Final = HOP_BY_HOP | {"server", "date", "set-cookie"}
 
 
@@ -88,8 +87,17 @@ class PassThrough:
     def __init__(self, upstream: str, token: str, noun: str, strip: str = "") -> None:
         self.upstream, self.token, self.noun, self.strip = upstream, token, noun, strip
         # Reads wait without limit: a live tail is silent for minutes. Connecting does not.
-        self.client = httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2, read=None), follow_redirects=False, trust_env=False)
+        self.client = httpx.AsyncClient(
+            timeout=httpx.Timeout(30, connect=2, read=None),
+            limits=httpx.Limits(max_connections=1_000, max_keepalive_connections=50),  # each live tail holds one
+            follow_redirects=False,
+            trust_env=False,
+        )
         self.streaming: set[httpx.Response] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self.answer(Request(scope, receive))
+        await answer(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
         path = request.scope["raw_path"].decode("latin-1").removeprefix(self.strip)
@@ -97,9 +105,9 @@ class PassThrough:
             return problem(404, f"no {self.noun} is configured")
         if ".." in path or "//" in path:
             return problem(404, "no such path")
-        headers = [(name, value) for name, value in request.headers.items() if name not in NOT_PASSED_ON]
+        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in NOT_PASSED_ON]
         if self.token:
-            headers.append(("authorization", f"Bearer {self.token}"))
+            headers.append((b"authorization", b"Bearer " + self.token.encode()))
         url = httpx.URL(self.upstream + path, query=request.scope["query_string"])
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         sent = self.client.build_request(request.method, url, headers=headers, content=request.stream() if has_body else None)
@@ -142,17 +150,22 @@ def problem(status: int, detail: str) -> JSONResponse:
 
 
 class Pages:
-    """Answers what a browser loads by GET: assets, icon, pages and Streamlit's static files; passes the rest on to Streamlit."""
+    """Answers what a browser asks for before it reaches Streamlit: the APIs, assets, icon, pages and Streamlit's static files."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.index = index_page((STREAMLIT_STATIC / "index.html").read_bytes())
+    def __init__(self, app: ASGIApp, index: bytes, passed_on: Mapping[str, PassThrough]) -> None:
+        self.app, self.index, self.passed_on = app, index, passed_on
         self.compressed = Compressed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = (
-            self.answer(scope["path"], Headers(scope=scope)) if scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} else None
-        )
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # Before Streamlit's own layers: the APIs want no session cookie and no second compression, and a live tail must not be held up.
+        for prefix, upstream in self.passed_on.items():
+            if scope["path"].startswith(prefix):
+                await upstream(scope, receive, send)
+                return
+        answer = self.answer(scope["path"], Headers(scope=scope)) if scope["method"] in {"GET", "HEAD"} else None
         await (answer or self.app)(scope, receive, send)
 
     def answer(self, path: str, headers: Headers) -> Response | None:
@@ -226,10 +239,11 @@ def create_app(settings: Settings | None = None, address: str = "127.0.0.1") -> 
     return App(
         assets.PACKAGE / "app.py",
         routes=[
-            Route("/api/v1/{path:path}", collector.answer, methods=METHODS),
-            Route("/bot/{path:path}", bot.answer, methods=METHODS),
             Route("/trace.html", html.answer),
         ],
-        middleware=[Middleware(Guard, policy=policy), Middleware(Pages)],
+        middleware=[
+            Middleware(Guard, policy=policy),
+            Middleware(Pages, index=index, passed_on={"/api/v1/": collector, "/bot/": bot}),
+        ],
         lifespan=lifespan,
     )
