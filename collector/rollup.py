@@ -18,6 +18,7 @@ from tracer.conventions import SPAN_STATE
 
 PREVIEW_CHARACTERS = 500
 NOTHING = Normalised()
+NO_ANSWERS = frozenset({SpanKind.TOOL, SpanKind.RETRIEVER, SpanKind.RERANKER, SpanKind.EMBEDDING, SpanKind.PROMPT})
 CALLING_KINDS = frozenset({SpanKind.LLM, SpanKind.AGENT})
 
 
@@ -264,7 +265,7 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 def _borrowed_preview(tree: Tree, root: Span, text: Callable[[Normalised], str | None], *, first: bool) -> str | None:
     own = text(understood(root))
-    if own is None:
+    if own is None and (first or _may_borrow_output(understood(root))):
         lender = _lender(tree, root, lambda n: text(n) is not None, first=first)
         own = text(understood(lender)) if lender else None
     return own
@@ -274,7 +275,7 @@ def _input_text(n: Normalised) -> str | None:
     if n.input_messages:
         asked = [message for message in n.input_messages if message.role == "user" and message.content]
         return _preview(asked[-1].content if asked else n.input_messages[-1].content)
-    return _preview(n.query if n.query is not None else n.input)
+    return _preview(n.query if n.query is not None else n.input if n.input is not None else next(iter(n.texts), None))
 
 
 def _output_text(n: Normalised) -> str | None:
@@ -282,10 +283,12 @@ def _output_text(n: Normalised) -> str | None:
 
 
 def _said(messages: Sequence[Message]) -> str | None:
-    return next((message.content for message in messages if message.content), None)
+    """The first answer: the model's own words before a tool's (an agent's output may hold both)."""
+    spoken = [message for message in messages if message.content]
+    return next((message.content for message in spoken if message.role == "assistant"), spoken[0].content if spoken else None)
 
 
-_TELLING_KEYS = ("question", "query", "input", "prompt", "text", "content", "answer", "output", "result", "response")
+_TELLING_KEYS = ("question", "query", "input", "prompt", "task", "text", "content", "answer", "output", "result", "response", "raw")
 
 
 def _preview(value: Json, *, asked: bool = True) -> str | None:
@@ -295,7 +298,8 @@ def _preview(value: Json, *, asked: bool = True) -> str | None:
     if value is None or value == "" or value == {} or value == []:
         return None
     if isinstance(value, Mapping):
-        telling = [inner for key in _TELLING_KEYS if isinstance(inner := value.get(key), str) and inner]
+        holders = [value, *(inner for inner in value.values() if isinstance(inner, Mapping))]  # {"retriever": {"query": …}}
+        telling = [inner for holder in holders for key in _TELLING_KEYS if isinstance(inner := holder.get(key), str) and inner]
         value = telling[0] if telling else value
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
     return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
@@ -349,7 +353,7 @@ def _filled(tree: Tree, top: Span) -> Span:
     if not _has_input(n) and (lender := _lender(tree, top, _has_input, first=True)):
         given = understood(lender)
         n = replace(n, input=_whole_input(given), derived=[*n.derived, "input"])
-    if not _has_output(n) and (lender := _lender(tree, top, _has_output, first=False)):
+    if not _has_output(n) and _may_borrow_output(n) and (lender := _lender(tree, top, _has_output, first=False)):
         given = understood(lender)
         n = replace(n, output=_said(given.output_messages) or given.output, derived=[*n.derived, "output"])
     return replace(top, normalised=n)
@@ -370,10 +374,24 @@ def _whole_input(n: Normalised) -> Json:
     return asked[-1] if asked else n.query
 
 
+def _may_borrow_output(n: Normalised) -> bool:
+    """What failed gave no answer; what its last part returned is not one."""
+    return n.status is not StatusCode.ERROR
+
+
 def _lender(tree: Tree, top: Span, has: Callable[[Normalised], bool], *, first: bool) -> Span | None:
     """The first span below with a property; for the last, the direct children are asked before those further down."""
     below = [span for span in tree.walk(tree.children.get(top.span_id, ())) if has(understood(span))]
     if first or not below:
         return below[0] if below else None
     direct = [span for span in below if tree.parent.get(span.span_id) == top.span_id]
-    return max(direct or below, key=lambda span: (span.end_unix_nano, span.start_unix_nano))
+    last = max(direct or below, key=lambda span: (span.end_unix_nano, span.start_unix_nano))
+    if understood(last).kind in NO_ANSWERS and _model_spoke_after(tree, top, last):
+        return None
+    return last
+
+
+def _model_spoke_after(tree: Tree, top: Span, span: Span) -> bool:
+    """Whether a model was called later, whose answer was not recorded: then a tool's result is not the answer."""
+    below = tree.walk(tree.children.get(top.span_id, ()))
+    return any(understood(other).kind is SpanKind.LLM and other.end_unix_nano > span.end_unix_nano for other in below)

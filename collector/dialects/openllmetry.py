@@ -42,6 +42,8 @@ def _entity(value: Any) -> Any:
     if not isinstance(found, dict) or "kwargs" not in found:
         return found
     for key in ("inputs", "outputs", "output", "input_str"):
+        if found.get(key) == {"input": ""}:
+            return None  # a streamed chain's, which reads its input bit by bit
         if key in found:
             return evaluated(found[key]) if key == "input_str" else found[key]
     return {"query": found["query"]} if "query" in found and "tags" in found else found

@@ -65,7 +65,7 @@ def _split_conversation(reading: Reading, key: str, messages: list[object]) -> N
 DIALECT = Dialect(
     name="pydantic_ai",
     title="Pydantic AI",
-    evidence=("pydantic_ai.", "model_request_parameters"),
+    evidence=("pydantic_ai.", "model_request_parameters", "all_messages_events"),
     scopes=("pydantic-ai", "pydantic_ai"),
     keys={"operation.cost": ("cost", known_cost)},
     own={
