@@ -35,7 +35,7 @@ class Reranker:
 
     index: Index
 
-    @tracer.reranker("rerank", stage="rerank", capture_input=False, capture_output=False)
+    @tracer.reranker("rerank", stage="rerank", ignore=["candidates"])
     def rerank(self, query: str, candidates: Sequence[Candidate], k: int) -> list[Candidate]:
         """The `k` best candidates, best first."""
         scored = [

@@ -48,7 +48,7 @@ class Retriever:
     endpoint: Endpoint
     allow: frozenset[str] | None = None
 
-    @tracer.retriever("retrieve", capture_output=False)
+    @tracer.retriever("retrieve")
     def retrieve(self, query: str, k: int) -> list[Candidate]:
         """The `CANDIDATES_PER_RESULT * k` best candidates for a query, best first."""
         depth = CANDIDATES_PER_RESULT * k
@@ -59,19 +59,19 @@ class Retriever:
         self._record_index(span)
         return kept
 
-    @tracer.retriever("dense search", stage="recall", capture_output=False)
+    @tracer.retriever("dense search", stage="recall")
     def dense(self, query: str, depth: int) -> list[Hit]:
         hits = self.index.dense(self.endpoint.embed_query(query), depth)
         self._record(query, hits, "cosine")
         return hits
 
-    @tracer.retriever("lexical search", stage="recall", capture_output=False)
+    @tracer.retriever("lexical search", stage="recall")
     def lexical(self, query: str, depth: int) -> list[Hit]:
         hits = self.index.lexical(query, depth)
         self._record(query, hits, "bm25")
         return hits
 
-    @tracer.retriever("fuse", stage="fuse", capture_input=False, capture_output=False)
+    @tracer.retriever("fuse", stage="fuse", ignore=["searches"])
     def fuse(self, searches: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
         """Reciprocal Rank Fusion: each search adds weight / (60 + rank)."""
         scores: dict[int, float] = {}
@@ -86,7 +86,7 @@ class Retriever:
         tracer.current_span().set_candidates(as_candidates(fused), score_kind="rrf")
         return fused
 
-    @tracer.retriever("filter", stage="filter", capture_input=False, capture_output=False)
+    @tracer.retriever("filter", stage="filter", ignore=["candidates"])
     def filter(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Drops what the caller does not allow, and the second copy of a text."""
         seen: dict[str, str] = {}

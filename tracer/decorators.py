@@ -222,6 +222,9 @@ def _inner(function: Any) -> Any:
     return function
 
 
+_RESULTS = frozenset({names.OUTPUT_VALUE, names.DOCUMENTS, names.CANDIDATES})  # a step that set one of these has told its result
+
+
 class _Traced:
     """What a wrapped function needs at every call."""
 
@@ -252,7 +255,7 @@ class _Traced:
 
     def finish(self, span: Span, result: Any) -> None:
         """Records the result, unless the step did so itself, and ends the span."""
-        if span.captures_output and span.recording and result is not None and names.OUTPUT_VALUE not in span.attributes_:
+        if span.captures_output and span.recording and result is not None and _RESULTS.isdisjoint(span.attributes_):
             with safely:
                 if self.vectors:
                     describe_vectors(span, result)
