@@ -67,7 +67,12 @@ flush = provider.force_flush
 from phoenix.otel import register
 provider = register(endpoint=URL + "/v1/traces", protocol="http/protobuf", batch=True, verbose=False)
 otel = provider.get_tracer("behaviour")
-step = lambda name: otel.chain(name=name)
+import inspect
+def step(name):
+    def wrap(function):
+        streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        return (otel.llm if streams else otel.chain)(name=name)(function)
+    return wrap
 flush = provider.force_flush
 """,
     "langfuse": """
@@ -360,8 +365,8 @@ HEAD = """# How tracers behave where programs are unkind
 
 Written by `python -m benchmarks.tracer_behaviour --write docs/tracer-behaviour.md`: every cell is the outcome of a small program that
 the named tracer traced, run against a sink of the benchmark's own. ✓: as it should be. –: not installed. "OTel by hand" is
-OpenTelemetry's SDK with a decorator of ten lines, as its documentation suggests it. Peers run with their defaults, in environments of
-their own.
+OpenTelemetry's SDK with a decorator of ten lines, as its documentation suggests it. Peers run in environments of
+their own, with their defaults but for a batch processor where theirs blocks (openinference) and its decorator for models on streams.
 
 """
 

@@ -103,11 +103,11 @@ class Pipeline:
         """Queues a span of about `size` bytes; refused and counted when the queue is full."""
         size += _OVERHEAD
         with self._lock:
-            full = self._size + size > self._limits.queue
+            full = self._stopped or self._size + size > self._limits.queue
             if not full:
                 self._size += size
                 self._queue.append((item, size))
-        if full or self._stopped:
+        if full:
             self._counters.add(dropped=1)
             report("queue full", "the span queue is full (%d bytes): spans are dropped", self._limits.queue)
             return

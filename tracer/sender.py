@@ -181,8 +181,9 @@ class Sender:
     def _deliver(self, parcel: Parcel) -> None:
         endpoint = self._transport.endpoint
         url = endpoint.base + parcel.path if parcel.path else endpoint.url
-        if parcel.mine and parcel.file is None:
+        if parcel.mine and not parcel.posted:
             self._counters.add(sent=parcel.spans)
+            parcel = replace(parcel, posted=True)
         try:
             answer = self._transport.post(url, parcel.headers, parcel.body)
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -33,6 +33,7 @@ class Parcel:
     spans: int
     gzipped: bool = True
     mine: bool = True  # made by this process
+    posted: bool = False  # tried before
     fleeting: bool = False  # worth nothing later: an announcement
     file: Path | None = None  # where it waits, claimed
 
@@ -59,6 +60,7 @@ class Spool:
         self._lock = threading.Lock()
         self._number = 0
         self._size: int | None = None  # known after the first look
+        self._posted: set[str] = set()  # names of files of this process that were tried
         self.mine = 0  # spans of this process that wait here
 
     def forked(self) -> None:
@@ -89,6 +91,8 @@ class Spool:
                 raise
             self._size = (self._size or 0) + len(written)
             self.mine += parcel.spans
+            if parcel.posted:
+                self._posted.add(name)
         return gone
 
     def take(self) -> Parcel | None:
@@ -111,6 +115,7 @@ class Spool:
                     spans=fields["spans"],
                     gzipped=fields["gzipped"],
                     mine=_process(file) == os.getpid(),
+                    posted=file.stem in self._posted,
                     file=claimed,
                 )
         return None
@@ -120,6 +125,7 @@ class Spool:
         with self._lock:
             if parcel.file is not None:
                 self._forget(parcel.file)
+                self._posted.discard(_stem(parcel.file))
             if parcel.mine:
                 self.mine = max(0, self.mine - parcel.spans)
 
@@ -127,6 +133,8 @@ class Spool:
         """The parcel waits again, in its old place."""
         with self._lock, contextlib.suppress(OSError):
             if parcel.file is not None:
+                if parcel.posted and parcel.mine:
+                    self._posted.add(_stem(parcel.file))
                 parcel.file.rename(parcel.file.with_name(parcel.file.name.rpartition(".")[0]))
 
     def empty(self) -> bool:
@@ -140,13 +148,18 @@ class Spool:
             return []
         now = time.time()
         for name in names:
-            if not name.endswith((_SUFFIX, ".tmp")):
+            if not name.endswith(_SUFFIX):
                 self._take_over(self._folder / name, now)
         return [self._folder / name for name in sorted(names) if name.endswith(_SUFFIX)]
 
     def _take_over(self, claimed: Path, now: float) -> None:
+        """Frees a claim whose process is gone, and removes what was never written to its end."""
         with contextlib.suppress(OSError):
-            if now - claimed.stat().st_mtime > _STALE_SECONDS:
+            if now - claimed.stat().st_mtime <= _STALE_SECONDS:
+                return
+            if claimed.suffix == ".tmp":
+                claimed.unlink()
+            else:
                 claimed.rename(claimed.with_name(claimed.name.rpartition(".")[0]))
 
     def _make_room(self, size: int) -> int:
@@ -168,6 +181,10 @@ class Spool:
             size = file.stat().st_size
             file.unlink()
             self._size = max(0, (self._size or 0) - size)
+
+
+def _stem(claimed: Path) -> str:
+    return claimed.name.partition(".")[0]
 
 
 def _process(file: Path) -> int:

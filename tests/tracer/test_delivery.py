@@ -122,7 +122,7 @@ def test_spans_wait_on_disk_and_are_sent_when_the_collector_is_back(tmp_path: Pa
     server.shutdown()
     server.server_close()
     tracer.disable()
-    assert (told.acked, told.spooled, told.dropped) == (700, 0, 0)
+    assert (told.sent, told.acked, told.spooled, told.dropped) == (700, 700, 0, 0)
     assert len({span.span_id for span in sink.all()}) == 700
     assert not list(tmp_path.rglob("*.parcel"))
 
