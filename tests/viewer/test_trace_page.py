@@ -12,6 +12,7 @@ import pytest
 from collector.client import CollectorClient
 from tests.processes import RunningCollector
 from tests.viewer import trace_samples as samples
+from tests.viewer.conftest import running_viewer
 from tests.viewer.sending import send
 from viewer.pages.trace import payload
 
@@ -358,6 +359,70 @@ def test_the_tree_is_a_tree_to_assistive_technology(collector: RunningCollector,
     assert current.inner_text().split() == ["slack.event.parse", "tool", "2.4", "ms"]
     assert (current.get_attribute("aria-level"), current.get_attribute("aria-selected")) == ("2", "true")
     assert page.locator(".row", has_text="rag.pipeline").get_attribute("aria-expanded") == "true"
+
+
+FAINT_TEXTS = """() => {
+  const root = [...document.querySelectorAll('*')].find((each) => each.shadowRoot?.querySelector('.rp')).shadowRoot.querySelector('.rp');
+  const brush = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (colour) => {
+    brush.clearRect(0, 0, 1, 1);
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    return [...brush.getImageData(0, 0, 1, 1).data].map((value, i) => (i < 3 ? value : value / 255));
+  };
+  const over = (top, under) => under.map((value, i) => (i < 3 ? top[i] * top[3] + value * (1 - top[3]) : 1));
+  const ground = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement ?? at.getRootNode().host) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
+    return layers.reduce((under, top) => over(top, under), [255, 255, 255, 1]);
+  };
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const faint = new Set();
+  for (const element of root.querySelectorAll('*')) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility({ visibilityProperty: true })) continue;
+    if (element.closest('.unseen, .dim, [disabled], .folded > :first-child')) continue;
+    const back = ground(element);
+    const [a, b] = [light(over(rgba(getComputedStyle(element).color), back)), light(back)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) faint.add(`${element.className || element.tagName}: ${ratio.toFixed(2)} ${element.textContent.slice(0, 30)}`);
+  }
+  return [...faint];
+}"""
+
+
+@browser_test
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_keeps_its_contrast(scheme: str, collector: RunningCollector, contexts: dict[str, Any], viewer: str) -> None:
+    page = contexts[scheme].new_page()
+    for sample, span in (
+        (samples.errors("page contrast"), "rerank"),
+        (samples.agent("page contrast agent"), "chat"),
+        (samples.rootless(), ""),
+    ):
+        page.goto(f"{viewer}/trace?trace_id={send(collector, sample)}")
+        page.wait_for_selector("[data-section=passages] .score-value, [data-section=steps] li")
+        assert page.evaluate(FAINT_TEXTS) == []
+        if span:
+            page.locator(".row", has_text=span).first.click()
+            page.wait_for_selector(".passages, .conversation")
+            assert page.evaluate(FAINT_TEXTS) == []
+    page.close()
+
+
+@browser_test
+def test_a_collector_that_is_away_is_said_and_asked_again(contexts: dict[str, Any]) -> None:
+    with running_viewer("http://127.0.0.1:9") as lonely:
+        page = contexts["light"].new_page()
+        page.goto(f"{lonely}/trace?trace_id={'0' * 32}")
+        page.wait_for_selector(".state h2")
+        assert page.locator(".state h2").inner_text() == "The collector does not answer"
+        with page.expect_request(f"**/api/v1/traces/{'0' * 32}*"):
+            pass  # the next question comes by itself
+        page.close()
 
 
 @browser_test

@@ -196,7 +196,8 @@ export function mount(root, options) {
     state = "waiting";
     if (error.status === 404) showState(ICONS.search, "No such trace", `Nothing with the id ${visible(traceId)} has arrived. If it was sent just now it will appear here; it may also have been deleted or pruned.`);
     else if (error.status === 401 || error.status === 403) showState(ICONS.guardrail, "Not allowed", "The collector asks for a token.");
-    else showState(ICONS.warning, error.status ? "The collector could not answer" : "The collector does not answer", error.status ? visible(error.message) : "Is it running? This page tries again by itself.");
+    else if (!error.status || error.status === 502) showState(ICONS.warning, "The collector does not answer", `${error.status ? `${visible(error.message)}. ` : ""}This page tries again by itself; start one with: rightpassage serve`);
+    else showState(ICONS.warning, "The collector could not answer", visible(error.message));
   }
 
   /** Ask again while something may still come: a running trace, a missing root shortly after, a trace that is not there. */
