@@ -25,6 +25,7 @@ from collector.model import Normalised, SpanKind, Usage
 
 PRICED_KINDS = frozenset({SpanKind.LLM, SpanKind.EMBEDDING, SpanKind.RERANKER})
 REMEMBERED_MAX = 10_000
+NAME_MAX = 200  # characters: a longer name is no model's
 COLUMNS = ("provider", "model", "from", "input", "output", "cached_input", "input_audio", "output_audio")
 
 
@@ -199,6 +200,6 @@ def _costing(normalised: Normalised, cost_usd: float | None, source: str) -> Nor
 
 def price_of(model: str | None, provider: str | None = None, at_unix_nano: int | None = None) -> Price | None:
     """The price of a model, from the user's table first."""
-    if not model:
+    if not model or len(model) > NAME_MAX:
         return None
     return (_own.price(model, provider, at_unix_nano) if _own else None) or shipped_prices().price(model, provider, at_unix_nano)

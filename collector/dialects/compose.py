@@ -808,7 +808,7 @@ def _status(reading: Reading) -> tuple[StatusCode, SpanError | None]:
     type_, message, stack = _exception(exception)
     message = message or reading.take("error_message", "error") or span.status_message or None
     type_ = type_ or reading.take("error_type", "error")
-    if type_ is None and message and (prefixed := _PREFIXED.match(message)):
+    if type_ is None and message and (prefixed := _PREFIXED.match(message[:200])):
         type_ = prefixed[1]
     return status, SpanError(type_, message, stack or reading.take("error_stack", "error"))
 

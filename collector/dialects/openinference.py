@@ -25,7 +25,7 @@ def _refine(reading: Reading) -> None:
         return
     for event in reading.span.events:
         frames = str(event.attributes.get("exception.stacktrace") or "").split(f" in {tool}\n")
-        names = set(SELF_NAMED.findall(frames[-1].partition("\n")[0])) if len(frames) > 1 else set[str]()
+        names = set(SELF_NAMED.findall(frames[-1].partition("\n")[0][:1000])) if len(frames) > 1 else set[str]()
         if len(names) == 1:
             reading.claim("arguments", "event exception: exception.stacktrace", {names.pop(): value})
             reading.derived.append("arguments")

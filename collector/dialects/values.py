@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+DEPTH_MAX = 100
 REPR_CHARACTERS_MAX = 20_000  # ast.literal_eval takes about 1 ms for that much
 SCRUBBED = "[Scrubbed due to"  # what Logfire leaves of a value it took for a secret
 
@@ -21,10 +22,7 @@ def opened(value: Any) -> Any:
     if isinstance(value, str):
         start = value[:1]
         if start == "{" or start == "[":
-            try:
-                return orjson.loads(value)
-            except orjson.JSONDecodeError:
-                return value
+            return _loaded(value)
         if start.isspace() and value.lstrip()[:1] in ("{", "["):
             return opened(value.lstrip())
         return value
@@ -33,14 +31,35 @@ def opened(value: Any) -> Any:
     return value
 
 
+def _loaded(text: str) -> Any:
+    """The JSON value of a text, or the text. What is nested deeper than any program means stays text: nobody downstream has to fear it."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    if text.count("[") + text.count("{") > DEPTH_MAX and _is_deep(value):
+        return text
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            child
+            for item in level
+            if isinstance(item, list | dict | tuple)
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, list | dict | tuple)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def decoded(value: Any) -> Any:
     """Like `opened`, for dialects that encode strings and numbers as JSON too (`"\\"CHAIN\\""`, `"0.2"`)."""
-    if isinstance(value, str) and value:
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return opened(value)
+    return _loaded(value) if isinstance(value, str) and value else opened(value)
 
 
 def unquoted(value: Any) -> Any:
@@ -55,9 +74,10 @@ def evaluated(value: Any) -> Any:
     found = opened(value)
     if isinstance(found, str) and found[:1] in ("{", "[", "(") and len(found) <= REPR_CHARACTERS_MAX:
         try:
-            return ast.literal_eval(found)
+            evaluated_repr = ast.literal_eval(found)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return found
+        return found if _is_deep(evaluated_repr) else evaluated_repr
     return found
 
 

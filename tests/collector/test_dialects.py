@@ -210,6 +210,17 @@ def test_json_cut_in_the_middle_is_still_shown_as_text() -> None:
     assert found.input == '{"question": "Wh'
 
 
+@pytest.mark.parametrize("opening", ["[", '{"output":', '{"message":', '{"role":"user","content":[', '[{"node":', '{"id":["x"],"kwargs":'])
+@pytest.mark.parametrize("kind", ["LLM", "RETRIEVER", "TOOL", "CHAIN", "EMBEDDING"])
+def test_json_nested_a_thousand_levels_deep_stays_text(opening: str, kind: str) -> None:
+    closing = "".join({"[": "]", "{": "}"}[bracket] for bracket in reversed(opening) if bracket in "[{")
+    deep = opening * 400 + "1" + closing * 400
+    found = understood(
+        {"openinference.span.kind": kind, "input.value": deep, "output.value": deep, "gen_ai.input.messages": deep, "metadata": deep}
+    )
+    assert found.input == deep
+
+
 # ---- Events and logs ----
 
 

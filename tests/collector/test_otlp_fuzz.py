@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import json
 import random
+import resource
 import time
 import zlib
 from collections import Counter
@@ -136,6 +137,7 @@ def read_to_the_end(spans: list[Span]) -> None:
 @pytest.mark.timeout(600)
 def test_ten_thousand_mutated_requests_get_an_answer_by_the_specification() -> None:
     chance, bodies = random.Random(20261124), seeds()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     statuses: Counter[int] = Counter()
 
     async def attack() -> None:
@@ -167,6 +169,7 @@ def test_ten_thousand_mutated_requests_get_an_answer_by_the_specification() -> N
 
     asyncio.run(attack())
     assert sum(statuses.values()) == MUTATIONS
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000, "kB of growth"
     assert statuses[200] > 100, "mutations that are always refused test little"
     assert statuses[400] > 1000
 
