@@ -65,7 +65,7 @@ export function scoreTone(given) {
 /** @param {any} given @returns {any[]} a thumb as a thumb, everything else as name and value */
 function scoreFace(given) {
   if (given.name === "thumbs" && typeof given.value === "number") return [icon(given.value > 0 ? ICONS.thumbUp : ICONS.thumbDown)];
-  return [oneLine(given.name, 18), " ", scoreText(given)];
+  return [h("span", "clip", oneLine(given.name, 18)), h("b", null, scoreText(given))];
 }
 
 /** @param {Row} row */

@@ -3,13 +3,27 @@
 
 import { h, icon, replace } from "../trace_view/assets/dom.js";
 import { ICONS } from "../trace_view/assets/icons.js";
-import { api } from "../base/shell.js";
+import { api, menu } from "../base/shell.js";
 import { context, pieces, quote } from "./query.js";
 
 /** @typedef {{name: string, description: string, type: string, operators: string[], choices?: string[], keyed?: boolean}} Field */
 
 const DEBOUNCE_MS = 220;
 const HINTS = /** @type {Record<string, string[]>} */ ({ duration: [">1s", ">5s", "100ms..1s"], number: [">0", ">100"], time: [">-1h", "today"], boolean: ["true", "false"] });
+
+const EXAMPLES = /** @type {const} */ ([
+  ["status:error", "requests that failed"],
+  ["duration:>2s", "slow requests"],
+  ["kind:retriever duration:>1s", "with a slow retriever"],
+  ["kind:retriever documents:0", "where retrieval found nothing"],
+  ["top_score:<0.3", "where even the best passage scored low"],
+  ["margin:<0.02", "where the cut was close"],
+  ["passage.source:faq.md", "that retrieved this source"],
+  ["score.thumbs:<0", "that people marked down"],
+  ["-service:docs-bot", "of other services"],
+  ["error:Timeout* or ttft:>3s", "one or the other"],
+  ['"refund policy"', "words in inputs, outputs and passages"],
+]);
 
 /** @type {Promise<Field[]> | null} */
 let fields = null;
@@ -43,7 +57,8 @@ export function filterBar(options) {
   const list = h("div", { class: "completion hidden", role: "listbox", id: "filter-options", "aria-label": "Completions" });
   const problem = h("div", { class: "filter-problem hidden", role: "alert" });
   const clear = h("button", { type: "button", class: "icon-button", title: "Clear the filter", "aria-label": "Clear the filter", onclick: () => (set(""), submit()) }, icon(ICONS.close));
-  const box = h("div", "filter-box", icon(ICONS.search), h("div", "filter-field", paint, input), clear, h("span", "kbd", "/"));
+  const help = menu(["?"], "Examples of filters", (close) => examples(close), { class: "kbd help" });
+  const box = h("div", "filter-box", icon(ICONS.search), h("div", "filter-field", paint, input), clear, h("span", "kbd", "/"), help);
   const element = h("div", "filter-bar", box, list, problem);
 
   /** @type {{text: string, detail: string, apply: () => void}[]} */
@@ -79,6 +94,21 @@ export function filterBar(options) {
     submitted = text;
     draw();
     options.onSubmit(text);
+  }
+
+  /** @param {() => void} shut */
+  function examples(shut) {
+    const add = (/** @type {string} */ text) => {
+      shut();
+      set([input.value.trim(), text].filter(Boolean).join(" "));
+      submit();
+    };
+    return h(
+      "div",
+      null,
+      h("div", "heading", "Conditions side by side must all hold. A click adds one."),
+      ...EXAMPLES.map(([text, meaning]) => h("button", { type: "button", class: "item example", onclick: () => add(text) }, h("span", "mono", text), h("span", "muted", meaning))),
+    );
   }
 
   function close() {

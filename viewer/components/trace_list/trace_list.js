@@ -288,7 +288,8 @@ function create(host, settings) {
         "Live",
       ),
       menu([icon(ICONS.note), "Views"], "Saved views", viewsMenu),
-      menu([icon(ICONS.more), h("span", "visually-hidden", "Columns")], "Columns and export", columnsMenu, {}, menuClosed),
+      menu([icon(ICONS.download)], "Export everything that matches", exportMenu),
+      menu([icon(ICONS.more)], "Columns", columnsMenu, {}, menuClosed),
     );
   }
 
@@ -419,8 +420,16 @@ function create(host, settings) {
           column.label || "Status",
         ),
       ),
-      h("button", { type: "button", class: "item", onclick: () => (close(), go({ columns: [] })) }, "Standard columns"),
       h("hr"),
+      h("button", { type: "button", class: "item", onclick: () => (close(), go({ columns: [] })) }, "Standard columns"),
+    );
+  }
+
+  /** @param {() => void} close */
+  function exportMenu(close) {
+    return h(
+      "div",
+      null,
       h("div", "heading", "Export everything that matches"),
       exportLink("OTLP JSON lines (lossless)", fullFilter(state), "otlp-jsonl"),
       exportLink("JSON lines (our fields)", fullFilter(state), "jsonl"),
