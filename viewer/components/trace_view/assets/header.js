@@ -6,7 +6,7 @@ import { ICONS, kindIcon } from "./icons.js";
 import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
 import { fact, statusPill } from "./detail.js";
-import { giveScore } from "./scores.js";
+import { giveScore, isMine } from "./scores.js";
 import { openMenu } from "./menu.js";
 import { considered, pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
 import { rootOf, tokensOf } from "./model.js";
@@ -93,7 +93,7 @@ function sessionLink(page, session) {
 
 /** @param {Page} page thumbs for the whole answer: the score people give most */
 function thumbs(page) {
-  const given = (page.trace.summary.scores ?? []).filter((/** @type {any} */ score) => score.name === "thumbs" && score.annotator?.kind === "HUMAN").pop();
+  const given = (page.trace.summary.scores ?? []).filter((/** @type {any} */ score) => score.name === "thumbs" && isMine(score)).pop();
   const button = (/** @type {boolean} */ up) => {
     const on = given && (up ? given.value > 0.5 : given.value <= 0.5);
     const element = iconButton(up ? ICONS.thumbUp : ICONS.thumbDown, up ? "Good answer" : "Bad answer", async () => {

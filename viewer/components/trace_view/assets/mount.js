@@ -19,6 +19,7 @@ import { scoreRow, withScore } from "./scores.js";
 import { collectorStore, embeddedStore } from "./store.js";
 import { criticalPath, selfTimeByKind, selfTimes } from "./timing.js";
 import { neighbour } from "./list.js";
+import { recall, remember } from "./preferences.js";
 
 /** How often a trace that still runs is asked for, and one that is not there yet. */
 const POLL_MS = 1200;
@@ -728,22 +729,3 @@ function sameSubtree(before, i, after, at) {
 
 /** @type {Record<string, string>} */
 const SHORT = { ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", PageUp: "PgUp", PageDown: "PgDn", Escape: "Esc" };
-
-/** Browsers may refuse storage (private windows, sandboxed frames): then a preference lasts as long as the page. @param {string} key */
-export function recall(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {string} key @param {string} value */
-export function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // nothing to keep it in
-  }
-}
-

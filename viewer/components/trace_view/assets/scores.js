@@ -4,6 +4,7 @@
 import { clock, score as scoreText, visible } from "./format.js";
 import { ICONS } from "./icons.js";
 import { h, icon, iconButton, replace } from "./dom.js";
+import { recall, remember } from "./preferences.js";
 
 /** @typedef {import("./mount.js").Page} Page */
 
@@ -13,6 +14,11 @@ const ANNOTATOR = "rightpassage.annotator"; // who annotates in this browser
 export function tone(value) {
   if (value === null || value === undefined || value < 0 || value > 1) return "";
   return value >= 0.8 ? "good" : value >= 0.5 ? "fair" : "poor";
+}
+
+/** @param {any} score given by who annotates in this browser */
+export function isMine(score) {
+  return score.annotator?.kind === "HUMAN" && (score.annotator.id ?? "") === (recall(ANNOTATOR) ?? "");
 }
 
 /** @param {any} annotator */
@@ -41,7 +47,7 @@ export function scoreRow(score) {
  * @param {Page} page @param {{trace_id: string, span_id?: string}} target @param {Record<string, any>} judgement name, value?, label?, explanation?
  */
 export async function giveScore(page, target, judgement) {
-  const id = localStorage.getItem(ANNOTATOR);
+  const id = recall(ANNOTATOR);
   const score = { target, ...judgement, annotator: { kind: "HUMAN", ...(id ? { id } : {}) } };
   await page.store.ask("/scores", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(score) });
   return score;
@@ -93,11 +99,11 @@ function form(page, choice, target, given) {
   const value = input("value", "Value, e.g. 0.8", { inputmode: "decimal" });
   const label = input("label", "Label, e.g. wrong source");
   const me = input("annotator", "Your name");
-  me.value = localStorage.getItem(ANNOTATOR) ?? "";
+  me.value = recall(ANNOTATOR) ?? "";
   const note = /** @type {HTMLTextAreaElement} */ (h("textarea", { name: "explanation", rows: 2, placeholder: "Why, or just a note", "aria-label": "Why, or just a note" }));
   const said = h("span", { class: "tiny", role: "status" });
   const save = async (/** @type {Record<string, any>} */ judgement) => {
-    if (me.value.trim()) localStorage.setItem(ANNOTATOR, me.value.trim());
+    if (me.value.trim()) remember(ANNOTATOR, me.value.trim());
     said.textContent = "Saving…";
     try {
       given(await giveScore(page, target(), judgement));
