@@ -159,14 +159,21 @@ def _same_kind(have: Any, want: Any) -> bool:
 
 def searchable(content: Mapping[str, Any], name: str) -> list[str]:
     """The texts that search looks in: every string a span was sent with, its events' too, and what its status says."""
-    found: list[str] = [name]
-    pending: list[Any] = [content["attributes"], *(event[2] for event in content.get("events", ())), content.get("status_message")]
-    while pending:
-        value = pending.pop()
+    found, nested = [name], list[Any]()
+    for value in content["attributes"].values():
+        if type(value) is str:
+            found.append(value)
+        elif isinstance(value, list | dict):
+            nested.append(value)
+    nested.extend(event[2] for event in content.get("events", ()))
+    if message := content.get("status_message"):
+        found.append(message)
+    while nested:
+        value = nested.pop()
         if isinstance(value, str):
             found.append(value)
         elif isinstance(value, Mapping):
-            pending.extend(value.values())
-        elif isinstance(value, list | tuple):
-            pending.extend(value)
+            nested.extend(value.values())
+        elif isinstance(value, list):
+            nested.extend(value)
     return found

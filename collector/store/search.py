@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import orjson
+
 from collector import rollup
 from collector.errors import StoreUnavailable, StoreUnreadable
 from collector.model import Span, SpanKind
@@ -426,7 +428,8 @@ class Indexer:
 
     def _add_passages(self, returned: Sequence[Returned]) -> None:
         connection = self._connection
-        numbers = self._passage_numbers(returned)
+        known = self._known_passages(returned)
+        numbers = {**known, **self._new_passages(returned, known)}
         counts: Counter[int] = Counter()
         traces: set[tuple[int, int]] = set()
         newest: dict[int, int] = {}
@@ -439,27 +442,36 @@ class Indexer:
                 traces.add((number, one.span.trace))
                 newest[number] = max(newest.get(number, 0), one.span.start_ns)
         seen_before = "SELECT 1 FROM candidates WHERE passage=? AND trace=? AND place >= 0"
-        new_traces = Counter(passage for passage, trace in traces if connection.execute(seen_before, (passage, trace)).fetchone() is None)
+        old = set(known.values())
+        new_traces = Counter(
+            passage
+            for passage, trace in traces
+            if passage not in old or connection.execute(seen_before, (passage, trace)).fetchone() is None
+        )
         connection.executemany("INSERT OR REPLACE INTO candidates VALUES (?,?,?,?,?,?,?,?)", rows)
         connection.executemany(
             "UPDATE passages SET retrieved=retrieved+?, traces=traces+?, last_seen_ns=max(last_seen_ns, ?) WHERE id=?",
             [(count, new_traces[number], newest[number], number) for number, count in counts.items()],
         )
 
-    def _passage_numbers(self, returned: Sequence[Returned]) -> Mapping[int, int]:
-        """The number of each passage, given out now for new ones; in order of their digests, so that the index is walked once."""
-        numbers: dict[int, int] = {}
-        firsts = {one.hash: one for one in reversed(returned) if one.hash is not None}
-        for digest in sorted(firsts):
-            found = self._connection.execute("SELECT id FROM passages WHERE hash=?", (digest,)).fetchone()
-            if found is None:
-                one = firsts[digest]
-                found = self._connection.execute(
-                    "INSERT INTO passages (hash, span, place, document_id, source, retrieved, traces, last_seen_ns) "
-                    "VALUES (?,?,?,?,?,0,0,?) RETURNING id",
-                    (digest, one.span.id, one.place, one.document_id, self._source(one.source), one.span.start_ns),
-                ).fetchone()
-            numbers[digest] = found[0]
+    def _known_passages(self, returned: Sequence[Returned]) -> Mapping[int, int]:
+        """The numbers of the passages that were returned before, by digest."""
+        digests = orjson.dumps(sorted({one.hash for one in returned if one.hash is not None})).decode()
+        select = "SELECT hash, id FROM passages WHERE hash IN (SELECT value FROM json_each(?))"
+        return dict(self._connection.execute(select, (digests,)).fetchall())
+
+    def _new_passages(self, returned: Sequence[Returned], known: Mapping[int, int]) -> Mapping[int, int]:
+        """Numbers for the others, where they were first returned."""
+        connection = self._connection
+        firsts = {one.hash: one for one in reversed(returned) if one.hash is not None and one.hash not in known}
+        last: int = connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()[0]
+        numbers = {digest: number for number, digest in enumerate(firsts, last + 1)}
+        sources = {source: self._source(source) for source in {one.source for one in firsts.values()}}
+        rows = [
+            (numbers[digest], digest, one.span.id, one.place, one.document_id, sources[one.source], one.span.start_ns)
+            for digest, one in sorted(firsts.items())  # in order of the digests: their index is walked once
+        ]
+        connection.executemany("INSERT INTO passages VALUES (?,?,?,?,?,?,0,0,?)", rows)
         return numbers
 
     def _source(self, text: str | None) -> int | None:

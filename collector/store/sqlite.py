@@ -318,7 +318,11 @@ class SqliteStore:
         with self._reader() as connection, _snapshot(connection):
             traces, spans, scores = connection.execute("SELECT traces, spans, scores FROM counters").fetchone()
             found = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
-        return Stats(traces, spans, found, scores, self._bytes())
+            last = connection.execute("SELECT last_span FROM counters").fetchone()[0]
+        extra: dict[str, Json] = {}
+        if self._indexer is not None:
+            extra = {"search_behind": max(0, last - self._indexer.indexed), "search_cpu_s": round(self._indexer.seconds, 3)}
+        return Stats(traces, spans, found, scores, self._bytes(), extra)
 
     def _bytes(self) -> int:
         """The database, its write-ahead log and the search index."""

@@ -49,14 +49,19 @@ def add_all(texts: Iterable[str], words: set[str]) -> None:
     """The words of several texts of one trace. A passage that stands whole in a prompt has been said already: only its edges, which may
     cut a word of the prompt, are added. That halves the work, a prompt being mostly passages."""
     whole: list[str] = []
+    plain: list[str] = []  # ASCII texts, cut into words in one go
     for text in sorted(texts, key=len, reverse=True):
-        if len(text) > EDGE * 2 and any(text in longer for longer in whole):
-            add_words(text[:EDGE], words)
-            add_words(text[-EDGE:], words)
-            continue
-        add_words(text, words)
-        if len(text) > WORTH_SEARCHING:
+        pieces = (text,)
+        if len(text) > 2 * EDGE and any(text in longer for longer in whole):
+            pieces = (text[:EDGE], text[-EDGE:])
+        elif len(text) > WORTH_SEARCHING:
             whole.append(text)
+        if text.isascii():
+            plain.extend(pieces)
+        else:
+            for piece in pieces:
+                add_words(piece, words)
+    add_words("\n".join(plain), words)
 
 
 def _pairs(run: str) -> list[str]:
@@ -66,7 +71,9 @@ def _pairs(run: str) -> list[str]:
 
 def indexed(words: set[str]) -> str:
     """The words of a document as the index takes them."""
-    return " ".join(word[:LONGEST] for word in words)
+    if max(map(len, words), default=0) > LONGEST:
+        words = {word[:LONGEST] for word in words}
+    return " ".join(words)
 
 
 @lru_cache(maxsize=256)
