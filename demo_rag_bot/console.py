@@ -9,6 +9,7 @@ Every option has an environment variable `RIGHTPASSAGE_<OPTION>`; the model endp
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
 import uuid
@@ -157,8 +158,6 @@ def serve(
     viewer: Viewer = None,
 ) -> None:
     """The bot over HTTP: what the viewer's Ask page talks to."""
-    import uvicorn
-
     from demo_rag_bot.serve import LOOPBACK, app
 
     listener = _listen(host, port)
@@ -170,8 +169,16 @@ def serve(
         bound_host, bound_port = listener.getsockname()[:2]
         application = app(talk, allowed_hosts=(*LOOPBACK, bound_host, *(allow_host or ())), collector=collector, viewer=viewer)
         print(f"ready http://{bound_host}:{bound_port}", flush=True)
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(uvicorn.Config(application, log_level="warning", server_header=False)).run(sockets=[listener])
+        _run(application, listener)
+
+
+def _run(application: Any, listener: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM; both end with exit code 0."""
+    import uvicorn
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # uvicorn raises the signal again once it has drained
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(application, log_level="warning", server_header=False)).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -239,7 +246,6 @@ def slack(
     viewer: Viewer = None,
 ) -> None:
     """The bot in Slack. Needs SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP, with --port)."""
-    import uvicorn
     from slack_sdk.errors import SlackApiError
 
     from demo_rag_bot.slack import PATH, Adapter, SlackRefused, SlackSettings, http_app, socket_mode
@@ -252,14 +258,15 @@ def slack(
     ):
         try:
             adapter = Adapter(talk, SlackSettings.from_environment())
-            with suppress(KeyboardInterrupt):
-                if listener:
-                    application = http_app(adapter)
-                    print(f"ready http://{host}:{listener.getsockname()[1]}{PATH}", flush=True)
-                    uvicorn.Server(uvicorn.Config(application, log_level="warning", server_header=False)).run(sockets=[listener])
-                else:
-                    print("ready over Socket Mode", flush=True)
-                    socket_mode(adapter).start()
+            if listener:
+                application = http_app(adapter)
+                print(f"ready http://{host}:{listener.getsockname()[1]}{PATH}", flush=True)
+                _run(application, listener)
+            else:
+                handler = socket_mode(adapter)
+                print("ready over Socket Mode", flush=True)
+                with suppress(KeyboardInterrupt):
+                    handler.start()
         except (SlackRefused, SlackApiError) as error:
             _refuse(f"Slack: {error}")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -133,7 +134,7 @@ def app(
         conversations.switch_faults(wanted.on)
         return faults()
 
-    return TrustedHostMiddleware(_Guard(api), allowed_hosts=[*allowed_hosts])
+    return TrustedHostMiddleware(_Guard(api, allowed_hosts), allowed_hosts=[*allowed_hosts])
 
 
 async def _answer_events(conversations: Conversations, thread_id: str, new: NewMessage) -> AsyncIterator[bytes]:
@@ -174,10 +175,10 @@ async def _answer_events(conversations: Conversations, thread_id: str, new: NewM
 
 
 class _Guard:
-    """Before any route: bodies must be JSON and small, answers are not sniffed, framed or stored."""
+    """Before any route: pages of other origins are refused, bodies must be JSON and small, answers are not sniffed, framed or stored."""
 
-    def __init__(self, inner: ASGIApp) -> None:
-        self.inner = inner
+    def __init__(self, inner: ASGIApp, allowed_hosts: Sequence[str]) -> None:
+        self.inner, self.allowed_hosts = inner, frozenset(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -185,6 +186,10 @@ class _Guard:
             return
         headers = {key.lower(): value for key, value in scope["headers"]}
         kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+        origin = headers.get(b"origin")
+        if origin is not None and (urlsplit(origin.decode("latin-1")).hostname or "") not in self.allowed_hosts:
+            await JSONResponse({"detail": "pages of other origins are not answered"}, 403)(scope, receive, send)
+            return
         if scope["method"] in ("POST", "PUT") and kind != b"application/json":
             await JSONResponse({"detail": "the body must be application/json"}, 415)(scope, receive, send)
             return

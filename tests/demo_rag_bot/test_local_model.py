@@ -1,0 +1,82 @@
+"""The offline endpoint through the openai client: the wire that real servers speak."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import openai
+import pytest
+
+from demo_rag_bot.local_model import NOT_FOUND, OfflineServer, extract, rewrite
+
+PROMPT = """Passages:
+
+[1] ports.md#publish (Ports > Publish)
+Publish a port with `-p`. Ports below 1024 need root.
+
+[2] volumes.md#mount (Volumes > Mount a volume)
+Use the option `-v`:
+
+```sh
+run -v /a:/b
+```
+
+Question: {question}"""
+
+
+@pytest.fixture
+def client() -> Iterator[openai.OpenAI]:
+    server = OfflineServer()
+    with openai.OpenAI(base_url=server.base_url, api_key="none", max_retries=0) as client:
+        yield client
+    server.close()
+
+
+def test_embeddings_of_like_texts_are_near(client: openai.OpenAI) -> None:
+    answer = client.embeddings.create(model="offline-lexical", input=["mount a volume", "mounting volumes", "publish a port"])
+    first, second, third = (np.array(item.embedding) for item in answer.data)
+    assert first @ second > 0.6
+    assert first @ second > first @ third + 0.4
+    assert np.linalg.norm(first) == pytest.approx(1)
+    assert answer.usage.prompt_tokens > 0
+
+
+def test_chat_streamed_and_whole_say_the_same(client: openai.OpenAI) -> None:
+    messages = [
+        {"role": "system", "content": "Task: answer"},
+        {"role": "user", "content": PROMPT.format(question="How do I mount a volume?")},
+    ]
+    whole = client.chat.completions.create(model="offline-extractive", messages=messages)  # type: ignore[arg-type]  # plain dicts, as people write them
+    stream = client.chat.completions.create(
+        model="offline-extractive",
+        messages=messages,  # type: ignore[arg-type]
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = list(stream)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == whole.choices[0].message.content
+    assert chunks[-1].usage == whole.usage
+
+
+def test_it_lists_its_models_and_refuses_the_rest(client: openai.OpenAI) -> None:
+    assert {model.id for model in client.models.list()} == {"offline-extractive", "offline-lexical"}
+    with pytest.raises(openai.NotFoundError):
+        client.images.generate(prompt="a cat")
+    with pytest.raises(openai.BadRequestError):
+        client.post("/chat/completions", cast_to=object, body={"messages": 5})
+
+
+def test_it_quotes_and_says_where_from() -> None:
+    assert extract(PROMPT.format(question="How do I mount a volume?")) == "Use the option `-v`: [2]\n\n```sh\nrun -v /a:/b\n```"
+    assert extract(PROMPT.format(question="Zebra crossing?")) == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("follow_up", "rewritten"),
+    [
+        ("And how do I remove it?", "And how do I remove it (volume)?"),
+        ("How do I publish a port of the running web container?", "How do I publish a port of the running web container?"),
+        ("Why?", "Why (mount volume)?"),
+    ],
+)
+def test_a_follow_up_gets_the_subject_of_the_question_before(follow_up: str, rewritten: str) -> None:
+    assert rewrite(f"User: How do I mount a volume?\n\nFollow-up: {follow_up}") == rewritten
