@@ -7,6 +7,7 @@ A function of the program may add to the table; when it raises, the value is dro
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -181,7 +182,7 @@ def _redacted(key: str, value: Any, hook: Hook | None) -> Any:
         if names_a_secret(key):
             return MARK if kind is bytes else MARK.decode()
         if kind is bytes:
-            return _asked(key, scrub(value), hook)
+            return _asked(key, json_scrubbed(value), hook)
         if len(value) < _SHORTEST:
             clean_text = value
         else:
@@ -205,6 +206,44 @@ def _scrubbed(text: str) -> str:
     given = _utf8(text)
     clean_text = scrub(given)
     return text if clean_text == given else clean_text.decode("utf-8", "replace")
+
+
+# ---- JSON: the same passages come again and again, within a trace and between traces ----
+
+_PASSAGE = range(200, 8_000)  # bytes of a string in JSON that is remembered when it is clean
+_PASSAGES = 1_000  # of those
+_PLACE = re.compile(rb"\x02(\d+)\x02")
+_clean: dict[bytes, None] = {}
+
+
+def json_scrubbed(text: bytes) -> bytes:
+    """The JSON without secrets; long strings known to be clean are taken out for the search, which leaves little to look at."""
+    if len(text) < _PASSAGE.start or b"\x02" in text:
+        return scrub(text) if len(text) >= _SHORTEST else text
+    pieces = text.split(b'"')
+    known = [
+        (at, piece)
+        for at, piece in enumerate(pieces)
+        if len(piece) in _PASSAGE and piece[-1] != 92 and not pieces[at - 1].endswith(b"\\") and _is_clean(piece)
+    ]  # whole strings only: one that was split at an escaped quote may hold the name of what follows
+    if not known:
+        return scrub(text)
+    for place, (at, _) in enumerate(known):
+        pieces[at] = b"\x02%d\x02" % place
+    rest = scrub(b'"'.join(pieces))
+    return _PLACE.sub(lambda match: known[int(match[1])][1], rest)
+
+
+def _is_clean(passage: bytes) -> bool:
+    if passage in _clean:
+        return True
+    if scrub(passage) != passage:
+        return False
+    if len(_clean) >= _PASSAGES:
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # another thread may be at it
+            del _clean[next(iter(_clean))]
+    _clean[passage] = None
+    return True
 
 
 _remembered = functools.lru_cache(maxsize=64)(_scrubbed)

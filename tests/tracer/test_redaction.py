@@ -12,7 +12,7 @@ import pytest
 
 import tracer
 from tests.tracer.conftest import Sink
-from tracer.redaction import scrub
+from tracer.redaction import json_scrubbed, scrub
 from tracer.secret_names import names_a_secret
 
 RANDOM = random.Random(7)
@@ -87,6 +87,22 @@ def test_a_named_value_is_found_by_its_name(text: str) -> None:
     cleaned = scrub(text.encode()).decode()
     assert NAMED[text] not in cleaned
     assert "[redacted]" in cleaned
+
+
+def test_long_strings_seen_before_hide_nothing_around_them() -> None:
+    passage = "Configure the volume and mount it. " * 10
+    for _ in range(2):
+        for value, secret in (
+            ({"content": passage, "password": "plain words"}, "plain words"),
+            ({"password": passage}, passage),
+            ({"content": passage + 'set password = "plain words" there'}, "plain words"),
+            ({"content": f"{passage} sk-proj-{'a1B2' * 10} {passage}"}, "a1B2a1B2"),
+            ({"content": [passage, f"key {'AKIA' + 'A1' * 8}", passage]}, "AKIAA1"),
+        ):
+            cleaned = json_scrubbed(orjson.dumps(value)).decode()
+            assert secret not in cleaned
+            orjson.loads(cleaned)
+        assert json_scrubbed(orjson.dumps({"content": passage})) == orjson.dumps({"content": passage})
 
 
 PROSE = [
