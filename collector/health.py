@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from collector.dialects import searched
 from collector.model import Finding, Health, Span, SpanKind
 from collector.rollup import Tree, is_running, understood
 
@@ -182,7 +183,9 @@ def _no_content(tree: Tree) -> Iterator[Finding]:
     if silent:
         switches = sorted({switch for span in silent if (switch := content_switch(span.scope.name))})
         how = f" Switch it on with {'; '.join(switches)}." if switches else ""
-        yield Finding("no_content", f"{_plural(len(silent), 'model call')} came without input and output text.{how}", _ids(silent))
+        keys = [key for slot in ("input_messages", "input", "output_messages", "output") for key in searched(slot)]
+        names = f" Searched were {len(keys)} names, {', '.join(keys[:4])} and the others of docs/dialects.md."
+        yield Finding("no_content", f"{_plural(len(silent), 'model call')} came without input and output text.{how}{names}", _ids(silent))
 
 
 def _has_content(span: Span) -> bool:

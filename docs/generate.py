@@ -131,6 +131,45 @@ def dialects() -> Iterator[str]:
         yield f"| {number} | {dialect.title} | {', '.join(signs)} | {kind} | {', '.join(slots)} |"
 
 
+SHOWN_SLOTS = {
+    "input": "input",
+    "output": "output",
+    "input_messages": "input messages",
+    "output_messages": "output messages",
+    "query": "query",
+    "documents": "documents",
+    "input_documents": "documents before reranking",
+    "tool_name": "tool name",
+    "arguments": "tool arguments",
+    "result": "tool result",
+    "tools": "tools offered",
+    "response_model": "model",
+    "request_model": "model asked for",
+    "provider": "provider",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "cached_input_tokens": "cached input tokens",
+    "reasoning_tokens": "reasoning tokens",
+    "usage": "usage objects",
+    "cost": "cost",
+    "first_token": "time to first token",
+    "template": "prompt template",
+    "session": "session",
+    "user": "user",
+    "tags": "tags",
+}
+
+
+def names() -> Iterator[str]:
+    """Every attribute key that is searched for a field, in the order it is asked."""
+    from collector.dialects import searched
+
+    yield "| field | keys, in the order they are asked |"
+    yield "|---|---|"
+    for slot, title in SHOWN_SLOTS.items():
+        yield f"| {title} | {', '.join(f'`{key}`' for key in searched(slot))} |"
+
+
 # ---- Putting them into their pages ----
 
 SECTIONS: Mapping[tuple[str, str], Callable[[], Iterator[str]]] = {
@@ -138,6 +177,7 @@ SECTIONS: Mapping[tuple[str, str], Callable[[], Iterator[str]]] = {
     ("api.md", "endpoints"): endpoints,
     ("api.md", "problems"): problems,
     ("dialects.md", "dialects"): dialects,
+    ("dialects.md", "names"): names,
 }
 
 

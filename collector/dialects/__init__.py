@@ -35,7 +35,7 @@ from collector.dialects.rules import NO_RULES, Rules, parse_rules
 from collector.dialects.table import Dialect, Tables
 from collector.model import LogRecord, Span
 
-__all__ = ["DIALECTS", "NO_RULES", "Normaliser", "Rules", "join_logs", "normalise", "parse_rules", "use_rules"]
+__all__ = ["DIALECTS", "NO_RULES", "Normaliser", "Rules", "join_logs", "normalise", "parse_rules", "searched", "use_rules"]
 
 DIALECTS: Sequence[Dialect] = (
     rightpassage.DIALECT,
@@ -56,6 +56,16 @@ DIALECTS: Sequence[Dialect] = (
     plain.DIALECT,
 )
 """In the order in which they are asked what a span does; the first that knows decides."""
+
+
+def searched(slot: str) -> Sequence[str]:
+    """The attribute keys that are searched for a slot (`input`, `output_messages`, `documents`, …), in the order they are asked; flattened
+    lists and mappings as `prefix.N.*` and `prefix.*`."""
+    keys: list[str] = []
+    for dialect in DIALECTS:
+        for table, ending in ((dialect.keys, ""), (dialect.own, ""), (dialect.lists, ".N.*"), (dialect.maps, ".*")):
+            keys += [key + ending for key, target in table.items() if (target if isinstance(target, str) else target[0]) == slot]
+    return list(dict.fromkeys(keys))
 
 
 class Normaliser:
