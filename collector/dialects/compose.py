@@ -614,7 +614,8 @@ def _tools(reading: Reading, given: Any) -> Sequence[Mapping[str, Json]]:
             reading.sources.setdefault("tools_offered", f"{key}.*")
             return found
     if reading.kind is SpanKind.LLM:
-        holders = [given, *(value for _, value in reading.every("parameters"))]
+        config = given.get("config") if isinstance(given, dict) else None
+        holders = [given, config, *(value for _, value in reading.every("parameters"))]
         for holder in holders:
             if isinstance(holder, dict):
                 found = [tool for item in as_list(opened(first(holder, ("tools", "functions")))) for tool in _tool(item)]

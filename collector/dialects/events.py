@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from collector.dialects.values import number, opened, sequence, text
-from collector.model import AnnotatorKind, Event, Score
+from collector.model import AnnotatorKind, Event, Score, SpanKind
 
 if TYPE_CHECKING:
     from collector.dialects.reading import Reading
@@ -59,6 +59,12 @@ def read_events(reading: Reading) -> None:
             reading.claim("first_token", f"event {name}", event.time_unix_nano - reading.span.start_unix_nano)
     if scores := read_scores(reading.span.events):
         reading.claim("scores", f"event {EVALUATION}", scores)
+    if reading.kind is SpanKind.TOOL:  # Strands: what the tool was given and what it returned
+        if asked:
+            reading.claim("arguments", "event gen_ai.tool.message", asked[0]["content"])
+        if answered:
+            reading.claim("result", "event gen_ai.choice", _text_of(answered[0]["content"]))
+        return
     if asked:
         reading.claim("input_messages", "events gen_ai.*.message", asked)
     if answered:
@@ -88,6 +94,13 @@ def _body(event: Event) -> Mapping[str, Any]:
         if isinstance(body, str):
             return {"content": body}
     return event.attributes
+
+
+def _text_of(content: Any) -> Any:
+    """The text of parts that are nothing but text."""
+    parts = content if isinstance(content, list) else []
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return "\n".join(texts) if texts and len(texts) == len(parts) else content
 
 
 def _message(event: Event, role: str) -> dict[str, Any]:

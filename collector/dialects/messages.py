@@ -353,8 +353,10 @@ def request_messages(value: Any) -> list[Message]:
         return read_message(value)
     if held is not None:
         found = read_messages(held) if not isinstance(held, dict) else request_messages(held)
-    system = first(value, ("instructions", "system", "system_instruction", "systemInstruction", "system_prompt"))
-    return with_system(found, system)
+    config = value.get("config")  # Gemini's clients keep the instructions there
+    holders = (value, config) if isinstance(config, dict) else (value,)
+    systems = (first(holder, ("instructions", "system", "system_instruction", "systemInstruction", "system_prompt")) for holder in holders)
+    return with_system(found, next((system for system in systems if system is not None), None))
 
 
 def with_system(messages: list[Message], system: Any) -> list[Message]:
