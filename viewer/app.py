@@ -8,7 +8,7 @@ from viewer import chrome
 from viewer.pages import ask, compare, home, importing, passages, session, sessions, trace, traces
 
 PAGES = (
-    st.Page(home.page, title="Right Passage", url_path="home", default=True, visibility="hidden"),
+    st.Page(home.page, title="Start", url_path="home", default=True, visibility="hidden"),
     st.Page(traces.page, title="Traces", url_path="traces", icon=":material/list:"),
     st.Page(sessions.page, title="Sessions", url_path="sessions", icon=":material/forum:"),
     st.Page(passages.page, title="Passages", url_path="passages", icon=":material/find_in_page:"),
@@ -21,5 +21,6 @@ PAGES = (
 
 chrome.draw()
 chosen = st.navigation(list(PAGES), position="top")
+chrome.name(chosen.title)
 chosen.run()
 chrome.settle(chosen.url_path)

@@ -28,10 +28,15 @@ warm: set[str] = set()
 
 
 def draw() -> None:
-    """Called before the page."""
+    """Called before the navigation: without an icon of our own, Streamlit would have the browser ask a font host for the page's."""
     st.set_page_config(page_title="Right Passage", page_icon=ICON, layout="wide", menu_items={"About": ABOUT})
     st.logo(ICON, size="small", link=None)
     st.html(STYLE)
+
+
+def name(title: str) -> None:
+    """Called once the page is known."""
+    st.set_page_config(page_title=f"{title} · Right Passage")
 
 
 def settle(page: str) -> None:

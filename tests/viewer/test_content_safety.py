@@ -17,7 +17,7 @@ SCRIPTS = sorted((PACKAGE / "components").rglob("*.js"))
 
 # Everything of Streamlit that our pages use. Text goes through components (text nodes only); whoever adds st.markdown, st.write, a label or
 # a caption has to argue with this list. `html` is for the constant style of chrome.py.
-ALLOWED = {"Page", "html", "logo", "navigation", "query_params", "set_page_config", "switch_page", "text", "code", "json", "dataframe"}
+ALLOWED = {"Page", "html", "logo", "navigation", "query_params", "set_page_config", "text", "code", "json", "dataframe"}
 MARKUP = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|DOMParser|document\.write|srcdoc|setHTML"
     r"|\beval\(|new Function|javascript:"

@@ -273,7 +273,7 @@ def test_a_passage_leads_to_the_traces_that_used_it(collector: RunningCollector,
     page.locator(".passage-whole", has_text="Opened software is not refunded.").wait_for()
 
 
-@pytest.mark.parametrize("path", ["/traces", "/sessions", "/passages", "/import", "/ask", "/compare", "/session", "/nowhere-yet"])
+@pytest.mark.parametrize("path", ["/traces", "/sessions", "/passages", "/import", "/ask", "/compare", "/session", "/trace", "/"])
 def test_a_deep_link_opens_cleanly(viewer: str, page: Any, path: str) -> None:
     answers: list[int] = []
     page.on("response", lambda answer: answers.append(answer.status))
@@ -281,6 +281,18 @@ def test_a_deep_link_opens_cleanly(viewer: str, page: Any, path: str) -> None:
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_timeout(400)
     assert [status for status in answers if status >= 400] == []
+
+
+def test_the_logo_leads_home_and_back_leads_back(collector: RunningCollector, viewer: str, page: Any) -> None:
+    send(collector, answer("home", session="home-1"))
+    page.goto(f"{viewer}/sessions")
+    page.locator("table").wait_for()
+    assert page.title() == "Sessions · Right Passage"
+    page.get_by_test_id("stLogoLink").click()
+    page.wait_for_url("**/traces")
+    page.wait_for_selector("tr[data-trace]")
+    page.go_back()
+    page.wait_for_url("**/sessions")
 
 
 def test_the_look_follows_the_system(viewer: str, contexts: dict[str, Any]) -> None:

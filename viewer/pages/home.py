@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from viewer.component import declare
 
-from viewer.pages import traces
+HOME = declare("home")
 
 
 def page() -> None:
-    st.switch_page(st.Page(traces.page, url_path="traces"))
+    HOME(key="home", data={})

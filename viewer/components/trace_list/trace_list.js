@@ -489,11 +489,19 @@ function create(host, settings) {
     body.scrollTop = 0;
   }
 
+  /** The trace and the list it stands in, so that previous and next go on beyond this page. @param {string} traceId */
+  function traceHref(traceId) {
+    const query = new URLSearchParams({ trace_id: traceId });
+    if (fullFilter(state)) query.set("filter", fullFilter(state));
+    if (state.order !== DEFAULT_ORDER) query.set("order", state.order);
+    return `/trace?${query}`;
+  }
+
   /** @param {number} index @param {import("./columns.js").Column[]} columns */
   function row(index, columns) {
     const trace = rows[index];
     const slowest = Math.max(...rows.map((other) => Number(other.duration_ns)));
-    const href = `/trace?trace_id=${trace.trace_id}`;
+    const href = traceHref(trace.trace_id);
     return h(
       "tr",
       {
