@@ -186,6 +186,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # who connects before the first answer waits, and is not refused
     except OSError as error:
         _refuse(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port")
     return listener

@@ -95,7 +95,7 @@ def test_serve_says_when_it_is_ready_and_stops_on_sigterm(docs: Path, tmp_path: 
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("ready ").strip()
         try:
-            assert httpx.get(f"{url}/healthz", trust_env=False).json()["offline"] is True
+            assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).json()["offline"] is True
         finally:
             process.terminate()
         assert process.wait(timeout=30) == 0
