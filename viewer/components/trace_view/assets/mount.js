@@ -24,6 +24,8 @@ import { recall, remember } from "./preferences.js";
 /** How often a trace that still runs is asked for, and one that is not there yet. */
 const POLL_MS = 1200;
 const POLL_SLOWEST_MS = 10_000;
+/** How long a reader rests on a span before its neighbours are read. */
+const AHEAD_AFTER_MS = 120;
 /** A trace without its root may still get it for so long after its last news. */
 const ROOT_MAY_COME_MS = 60_000;
 
@@ -96,6 +98,7 @@ export function mount(root, options) {
   let timer = 0;
   let wait = POLL_MS;
   let gone = false;
+  let ahead = 0;
   let generation = 0;
   let changedBodies = false; // spans are read differently now: what is shown of them is stale
 
@@ -295,7 +298,7 @@ export function mount(root, options) {
       segments = new Map();
       for (const { span, from, to } of criticalPath(trace, rootOf(trace))) segments.set(span, [...(segments.get(span) ?? []), [from, to]]);
     }
-    tree.show({ trace, folding, rows, collapsed, open: page.open, hits, selected, zoom: view(), critical: segments, orphans: trace.orphans });
+    tree.show({ trace, folding, rows, collapsed, open: page.open, hits, selected, zoom: view(), critical: segments, orphans: trace.orphans, self: page.self });
   }
 
   function drawPills() {
@@ -351,6 +354,15 @@ export function mount(root, options) {
     else detail.show(row);
     markStage(top, row);
     report();
+    clearTimeout(ahead);
+    ahead = setTimeout(readAhead, AHEAD_AFTER_MS);
+  }
+
+  /** Bodies of the rows a reader steps to next, once they rest: then j and k show them at once. */
+  function readAhead() {
+    if (gone || !store.live) return;
+    const at = positionOf(selected);
+    for (const row of [rows[at + 1], rows[at + 2], rows[at - 1]]) if (row >= 0 && page.trace.state[row] !== "running") store.body(page.trace.id[row]).catch(() => {});
   }
 
   /** @param {string} spanId */
@@ -711,6 +723,7 @@ export function mount(root, options) {
     destroy() {
       gone = true;
       clearTimeout(timer);
+      clearTimeout(ahead);
       document.removeEventListener("keydown", onkey);
       removeEventListener("resize", fit);
     },

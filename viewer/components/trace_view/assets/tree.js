@@ -29,6 +29,7 @@ const SHARPEST = 3; // px: the shortest bar one can still see and hit
  * @property {[number, number]} zoom nanoseconds shown
  * @property {Map<number, [number, number][]> | null} critical segments by span
  * @property {Set<number>} orphans
+ * @property {Float64Array} self own time of each span
  */
 
 /**
@@ -207,7 +208,7 @@ function drawSpan(view, i) {
       failed && h("span", { class: "row-flag", title: "Error" }, icon(ICONS.error), h("span", "unseen", " error ")),
     ),
     h("div", "tokens", tokens === null ? "" : compact(tokens)),
-    h("div", "bar-cell", h("div", "lane", bar(view, i, running))),
+    h("div", { class: "bar-cell", title: `starts at ${duration(trace.start[i])}, takes ${running ? "…" : duration(trace.duration[i])}${parent && !running ? `, of it ${duration(view.self[i])} outside its children` : ""}` }, h("div", "lane", bar(view, i, running))),
   );
 }
 
