@@ -86,7 +86,7 @@ def _kind(reading: Reading) -> SpanKind | None:
     return None
 
 
-def _tokens_of(name: str) -> Any:
+def _parameter(name: str) -> Any:
     def read(value: Any) -> Any:
         return {name: value}
 
@@ -182,7 +182,7 @@ DIALECT = Dialect(
         "gen_ai.request.user": "user",
         "gen_ai.request.tool_definitions": "tools",
         "gen_ai.request.functions": "tools",
-        "gen_ai.request.is_stream": ("parameters", _tokens_of("stream")),
+        "gen_ai.request.is_stream": ("parameters", _parameter("stream")),
         # OpenLIT and others put the whole text into one attribute.
         "gen_ai.content.prompt": "input_messages",
         "gen_ai.content.completion": "output_messages",

@@ -102,7 +102,6 @@ DIALECT = Dialect(
         "langfuse.trace.metadata": "metadata",
         "langfuse.observation.metadata": "metadata",
         "langfuse.environment": "environment",
-        COMPLETION_START: ("first_token", lambda value: None),
     },
     maps={"langfuse.observation.metadata": ("metadata", unquoted), "langfuse.trace.metadata": ("metadata", unquoted)},
     refine=_refine,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 RAW = "raw_gen_ai_request"
 RAW_SLOTS = {"messages": "input", "input": "input", "choices": "output", "model": "request_model"}
-REPR_KEYS = frozenset({"usage_object"})
 
 
 def _kind(reading: Reading) -> SpanKind | None:
@@ -48,7 +47,6 @@ DIALECT = Dialect(
         "metadata.session_id": "session",
         "metadata.user_id": "user",
         "metadata.user_api_key_end_user_id": "user",
-        "llm.openai.usage": ("input", lambda value: None),  # of the raw request; counted by its parent
         "error.stack_trace": "error_stack",
     },
     maps={"metadata": ("metadata", _metadata)},
