@@ -166,7 +166,7 @@ function head(page, i, body) {
       span?.time_to_first_token_ns !== undefined && fact("First token", duration(span.time_to_first_token_ns)),
       span?.finish_reasons?.length && kind === "LLM" && fact("Finish", visible(span.finish_reasons.join(", "))),
       span?.index?.name && fact("Index", visible(String(span.index.name)), span.index.version ? visible(`v ${span.index.version}`) : null, JSON.stringify(span.index, null, 1)),
-      fact("Status", statusPill(running ? "running" : trace.status[i])),
+      (running || trace.status[i] !== "unset") && fact("Status", statusPill(running ? "running" : trace.status[i])),
     ),
   );
 }
@@ -204,6 +204,9 @@ function menuOf(page, body) {
   return [...items, { title: "Copy as curl", act: () => copyText(asCurl(location.origin, page.api, traceId, spanId)) }, { title: "Copy as Python", act: () => copyText(asPython(location.origin, traceId, spanId)) }];
 }
 
+/** Findings that the tree shows already. */
+const ABOUT_THE_TREE = new Set(["missing_root", "orphan", "running"]);
+
 /** What a reader must know first: the error, and content that was not recognised. @param {Page} page @param {any} span */
 function alerts(page, span) {
   const box = h("div", "alerts");
@@ -217,6 +220,10 @@ function alerts(page, span) {
         error.stacktrace && disclosure("Stack trace", () => longText(String(error.stacktrace), { mono: true, fold: 4000 })),
       ),
     );
+  }
+  for (const finding of page.trace.health.findings ?? []) {
+    if (ABOUT_THE_TREE.has(finding.code) || !finding.span_ids?.includes(span.span_id)) continue;
+    box.append(h("div", "notice", h("p", null, icon(ICONS.warning), h("span", "finding", visible(String(finding.message))))));
   }
   const blank = span.input === undefined && span.output === undefined && !span.input_messages?.length && !span.documents?.length;
   if (span.unmapped?.length && blank) box.append(unmapped(page, span));

@@ -26,6 +26,9 @@ const POLL_MS = 1200;
 const POLL_SLOWEST_MS = 10_000;
 /** How long a reader rests on a span before its neighbours are read. */
 const AHEAD_AFTER_MS = 120;
+/** Up to so many spans the whole trace is asked for its health, which the columns do not carry; once the page rests. */
+const EXAMINED_UP_TO = 60;
+const EXAMINED_AFTER_MS = 900;
 /** A trace without its root may still get it for so long after its last news. */
 const ROOT_MAY_COME_MS = 60_000;
 
@@ -246,9 +249,25 @@ export function mount(root, options) {
     else if (changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, selected)) detail.show(selected);
     changedBodies = false;
     tree.reveal(positionOf(selected), true);
+    if (!again && store.live && trace.size <= EXAMINED_UP_TO && !trace.health.findings?.length) setTimeout(examine, EXAMINED_AFTER_MS, generation);
     root.dataset.ready = traceId;
     if (!again) performance.mark("trace:visible"); // benchmarks/trace_page.py
     report();
+  }
+
+  /** @param {number} mine */
+  async function examine(mine) {
+    if (gone || mine !== generation) return;
+    try {
+      const { health } = await store.ask(`/traces/${encodeURIComponent(traceId)}`);
+      if (gone || mine !== generation || !health?.findings?.length) return;
+      page.trace.health = health;
+      replace(bottom, footer(page, state));
+      const id = page.selectedId();
+      if (health.findings.some((/** @type {any} */ finding) => finding.span_ids?.includes(id))) detail.show(selected);
+    } catch {
+      // The page reads without it.
+    }
   }
 
   function loading() {
