@@ -222,7 +222,7 @@ def _inner(function: Any) -> Any:
     return function
 
 
-_RESULTS = frozenset({names.OUTPUT_VALUE, names.DOCUMENTS, names.CANDIDATES})  # a step that set one of these has told its result
+_RESULTS = frozenset({names.OUTPUT_VALUE, names.DOCUMENTS})  # a step that set one of these has told its result; candidates are not it
 
 
 class _Traced:

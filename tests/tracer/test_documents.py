@@ -106,3 +106,24 @@ def test_candidates_add_up_with_stage_kind_and_reason(sink: Sink) -> None:
         {"id": "b", "score": 0.2, "score_kind": "cosine", "rank": 1, "stage": "recall", "dropped": "below cut"},
     ]
     assert (seen["rightpassage.index.name"], seen["rightpassage.index.passage_count"]) == ("docs", 100)
+
+
+def test_a_result_is_recorded_beside_candidates_and_not_beside_documents(sink: Sink) -> None:
+    found = [{"id": "a", "content": "x"}, {"id": "b", "content": "y"}]
+
+    @tracer.retriever
+    def with_candidates(question: str) -> list[dict[str, str]]:
+        tracer.current_span().set_candidates(found, stage="recall")
+        return found[:1]
+
+    @tracer.retriever
+    def with_documents(question: str) -> list[dict[str, str]]:
+        tracer.current_span().set_documents(found[:1])
+        return found
+
+    with_candidates("q")
+    with_documents("q")
+    spans = sink.spans()
+    for span in spans.values():
+        assert [document["id"] for document in span.json("gen_ai.retrieval.documents")] == ["a"]
+    assert spans["with_documents"].get("output.value") is None
