@@ -104,5 +104,6 @@ test("attributes are searched by key and by value, a rule has a first guess", ()
   assert.deepEqual(matching(values, "b.").map(([key]) => key), ["b.key"]);
   assert.deepEqual(jsonIn(' {"a":1}'), { a: 1 });
   assert.equal(jsonIn("{not json}"), undefined);
-  assert.deepEqual(["acme.docs", "acme.question", "acme.reply", "acme.x"].map(suggestedField), ["documents", "query", "output", "input"]);
+  assert.deepEqual(["acme.docs", "acme.question", "acme.reply", "acme.x"].map((key) => suggestedField(key)), ["documents", "input", "output", "input"]);
+  assert.equal(suggestedField("acme.question", "RETRIEVER"), "query");
 });

@@ -204,8 +204,8 @@ function menuOf(page, body) {
   return [...items, { title: "Copy as curl", act: () => copyText(asCurl(location.origin, page.api, traceId, spanId)) }, { title: "Copy as Python", act: () => copyText(asPython(location.origin, traceId, spanId)) }];
 }
 
-/** Findings that the tree shows already. */
-const ABOUT_THE_TREE = new Set(["missing_root", "orphan", "running"]);
+/** Findings that the tree or the notice with the rules shows already. */
+const ABOUT_THE_TREE = new Set(["missing_root", "orphan", "running", "unmapped"]);
 
 /** What a reader must know first: the error, and content that was not recognised. @param {Page} page @param {any} span */
 function alerts(page, span) {

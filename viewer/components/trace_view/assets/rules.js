@@ -8,18 +8,18 @@ import { h } from "./dom.js";
 
 const FIELDS = ["input", "output", "query", "documents", "input_messages", "output_messages", "model", "session_id", "user_id"];
 
-/** What a key's name suggests. @param {string} key */
-export function suggestedField(key) {
+/** What a key's name suggests. @param {string} key @param {string} [kind] of the span */
+export function suggestedField(key, kind = "") {
   const name = key.toLowerCase();
   if (/doc|passage|chunk|context/.test(name)) return "documents";
-  if (/quer|question|search/.test(name)) return "query";
+  if (kind === "RETRIEVER" && /quer|question|search/.test(name)) return "query";
   if (/out|answer|response|result|completion|repl/.test(name)) return "output";
   return "input";
 }
 
 /** @param {Page} page @param {any} span @param {string} key */
 export function ruleForm(page, span, key) {
-  const choice = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": `Field for ${key}` }, FIELDS.map((field) => h("option", { value: field, selected: field === suggestedField(key) }, field))));
+  const choice = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": `Field for ${key}` }, FIELDS.map((field) => h("option", { value: field, selected: field === suggestedField(key, span.kind) }, field))));
   const said = h("span", { class: "tiny", role: "status" });
   const save = h("button", { type: "button", class: "button small" }, "Make a rule");
   save.addEventListener("click", async () => {
