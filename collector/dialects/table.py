@@ -171,6 +171,8 @@ WRAPPERS = frozenset(
     }
 )
 PATH_MAX = 12
+PREFIX_MAX = 10  # segments before an index or a mapping's key: the longest table entry has five
+KEY_MAX = 512  # characters; a longer key is no dialect's, and is not remembered
 REMEMBERED_MAX = 20_000
 CONTENT_WORDS = frozenset(
     {
@@ -291,6 +293,7 @@ class Tables:
         """The dialects that an instrumentation scope is known to speak."""
         bits = self._scope_bits.get(scope)
         if bits is None:
+            scope = scope[:KEY_MAX]
             bits = 0
             for prefix, bit in self._scopes.items():
                 if scope.startswith(prefix):
@@ -300,6 +303,8 @@ class Tables:
 
     def plan(self, key: str) -> Plan | None:
         """What a key means; None when it means nothing to anybody."""
+        if len(key) > KEY_MAX:
+            return None
         found = self._work_out(key)
         self._remember(self.plans, key, found)
         return found
@@ -316,7 +321,7 @@ class Tables:
         entries = list(self._exact.get(key, ()))
         places: list[ListPlace] = []
         maps: list[MapPlace] = []
-        for i in range(1, len(segments)):
+        for i in range(1, min(len(segments), PREFIX_MAX)):
             prefix = ".".join(segments[:i])
             evidence |= self._evidence_prefixes.get(prefix + ".", 0)
             if segments[i].isdecimal() and prefix in self._lists and len(segments) - i <= PATH_MAX:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -219,6 +220,13 @@ def test_json_nested_a_thousand_levels_deep_stays_text(opening: str, kind: str) 
         {"openinference.span.kind": kind, "input.value": deep, "output.value": deep, "gen_ai.input.messages": deep, "metadata": deep}
     )
     assert found.input == deep
+
+
+def test_keys_of_ten_thousand_dots_cost_nothing_and_are_not_remembered() -> None:
+    started = time.monotonic()
+    for i in range(50):
+        understood({f"llm.input_messages.{i}" + ".x" * 10_000: "v", f"k{i}" * 100_000: "v"})
+    assert time.monotonic() - started < 2
 
 
 # ---- Events and logs ----
