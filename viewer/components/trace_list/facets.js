@@ -33,6 +33,7 @@ export function facets(options) {
   /** @type {(leave: string) => string} */
   let scope = () => "";
   let turn = 0;
+  let signal = new AbortController().signal;
 
   const groups = FACETS.map(([field, title]) => {
     const body = h("div", "facet-body");
@@ -77,8 +78,8 @@ export function facets(options) {
    * @param {string} field @param {string} filter @returns {Promise<{value: string, count: number}[]>}
    */
   async function counted(field, filter) {
-    if (field !== "status") return (await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 })).values;
-    const answer = await api(`${options.api}/aggregate`, { filter, measures: "traces", by: "status" });
+    if (field !== "status") return (await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 }, { signal })).values;
+    const answer = await api(`${options.api}/aggregate`, { filter, measures: "traces", by: "status" }, { signal });
     return answer.rows.map((/** @type {any} */ row) => ({ value: row.status, count: row.traces }));
   }
 
@@ -117,8 +118,12 @@ export function facets(options) {
   groups.forEach(show);
   return {
     element,
-    /** @param {string} filter the filter text @param {(leave: string) => string} scoped the whole filter without a field's own condition */
-    update(filter, scoped) {
+    /**
+     * @param {AbortSignal} until what is asked now is no longer wanted once it fires
+     * @param {string} filter the filter text @param {(leave: string) => string} scoped the whole filter without a field's own condition
+     */
+    update(until, filter, scoped) {
+      signal = until;
       text = filter;
       scope = scoped;
       const mine = ++turn;

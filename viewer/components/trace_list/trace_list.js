@@ -39,6 +39,7 @@ function create(host, settings) {
   let focused = -1;
   let failures = 0;
   let turn = 0;
+  let stale = new AbortController();
   /** @type {number | undefined} */
   let retry;
 
@@ -93,6 +94,9 @@ function create(host, settings) {
   async function load() {
     const mine = ++turn;
     clearTimeout(retry);
+    // A browser keeps six connections to a server: what the list before still waits for must not hold up the rows of this one.
+    stale.abort();
+    stale = new AbortController();
     bar.apply(state.filter);
     drawControls();
     body.classList.add("loading");
@@ -118,7 +122,7 @@ function create(host, settings) {
     listen();
     sessionStorage.setItem(LIST_KEY, JSON.stringify({ href: PATH + search(state), ids: rows.map((row) => row.trace_id) }));
     overview(mine);
-    side.update(state.filter, (leave) => fullFilter({ ...state, filter: withValues(state.filter, leave, []) }, { environment: leave === "environment" }));
+    side.update(stale.signal, state.filter, (leave) => fullFilter({ ...state, filter: withValues(state.filter, leave, []) }, { environment: leave === "environment" }));
   }
 
   let proved = "";
@@ -168,20 +172,17 @@ function create(host, settings) {
     const now = Date.now();
     const [from, to] = extent(state, now);
     const by = from === null ? "hour" : grain(to - from);
-    const ask = (/** @type {string} */ text, /** @type {string} */ measures, /** @type {string} */ group) =>
-      api(`${settings.api}/aggregate`, { filter: text, measures, by: group }).then((answer) => answer.rows).catch(() => []);
-    const [sums, all, bad] = await Promise.all([
-      ask(filter, "traces,tokens,cost", ""),
-      ask(filter, "traces", by),
-      ask(both(filter, "status:error"), "traces", by),
-    ]);
+    const ask = (/** @type {string} */ text, /** @type {string} */ measures) =>
+      api(`${settings.api}/aggregate`, { filter: text, measures, by }, { signal: stale.signal }).then((answer) => answer.rows).catch(() => []);
+    const [all, bad] = await Promise.all([ask(filter, "traces,tokens,cost"), ask(both(filter, "status:error"), "traces")]);
     if (mine !== turn) return;
     const failedAt = new Map(bad.map((/** @type {any} */ row) => [moment(row[by]), row.traces]));
     /** @type {import("./histogram.js").Point[]} */
     const points = all.map((/** @type {any} */ row) => ({ at: moment(row[by]), count: row.traces, errors: failedAt.get(moment(row[by])) ?? 0 }));
-    total = sums[0]?.traces ?? null;
+    const sum = (/** @type {any[]} */ groups, /** @type {string} */ measure) => groups.reduce((total, group) => total + (group[measure] ?? 0), 0);
+    total = sum(all, "traces");
     chart.draw(points.length ? buckets(points, from, to, GRAIN_MS[by]) : null);
-    drawTotals(sums[0], bad.reduce((/** @type {number} */ sum, /** @type {any} */ row) => sum + row.traces, 0));
+    drawTotals(total, sum(bad, "traces"), sum(all, "tokens"), all.some((/** @type {any} */ group) => group.cost !== null) ? sum(all, "cost") : null);
     drawFoot();
   }
 
@@ -450,16 +451,16 @@ function create(host, settings) {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
-  /** @param {any} sums @param {number} bad */
-  function drawTotals(sums, bad) {
+  /** @param {number} count @param {number} bad @param {number} tokens @param {number | null} usd */
+  function drawTotals(count, bad, tokens, usd) {
     const entry = (/** @type {string} */ label, /** @type {any} */ value, tone = "") => h("div", "total", h("span", `value ${tone}`, value), h("span", "muted", label));
-    const count = sums?.traces ?? 0;
+    const share = count ? (100 * bad) / count : 0;
     replace(
       totals,
       entry(count === 1 ? "trace" : "traces", grouped(count)),
-      entry("failed", count ? `${(100 * bad) / count < 0.05 && bad ? "<0.1" : ((100 * bad) / count).toFixed(bad ? 1 : 0)} %` : "–", bad ? "error-text" : ""),
-      entry("tokens", compact(sums?.tokens)),
-      entry("cost", cost(sums?.cost)),
+      entry("failed", count ? `${share < 0.05 && bad ? "<0.1" : share.toFixed(bad ? 1 : 0)} %` : "–", bad ? "error-text" : ""),
+      entry("tokens", compact(tokens)),
+      entry("cost", cost(usd)),
     );
   }
 
@@ -685,6 +686,7 @@ function create(host, settings) {
     update: fromUrl,
     destroy() {
       turn++;
+      stale.abort();
       clearTimeout(retry);
       hush();
       unfit();
