@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from collector.client import CollectorClient
@@ -81,6 +82,15 @@ def test_the_command_says_what_it_cannot_find(collector: RunningCollector) -> No
     )
     assert done.returncode == 1
     assert "0" * 32 in done.stderr
+
+
+def test_the_viewer_serves_the_file_under_its_own_content_policy(collector: RunningCollector, viewer: str) -> None:
+    answer = httpx.get(f"{viewer}/trace.html", params={"trace_id": send(collector, samples.forked("served"))})
+    assert answer.headers["content-security-policy"] == html.content_policy()
+    assert "connect-src" not in html.content_policy()
+    assert samples.QUESTION in answer.text
+    missing = httpx.get(f"{viewer}/trace.html", params={"trace_id": "0" * 32})
+    assert (missing.status_code, "0" * 32 in missing.text) == (404, True)
 
 
 @pytest.fixture
