@@ -53,7 +53,8 @@ def content_switch(scope: str) -> str | None:
 
 
 def _orphans(tree: Tree) -> list[Span]:
-    return [span for span in tree.tops if span.parent_span_id and span not in tree.cut]
+    cut = {span.span_id for span in tree.cut}
+    return [span for span in tree.tops if span.parent_span_id and span.span_id not in cut]
 
 
 def _ids(spans: Sequence[Span]) -> list[str]:
@@ -105,13 +106,14 @@ def _late(tree: Tree) -> Iterator[Finding]:
 
 
 def _skew(tree: Tree) -> Iterator[Finding]:
-    early = [child for parent, child in _pairs(tree) if child.start_unix_nano + SKEW_NS < parent.start_unix_nano]
+    early = [(parent, child) for parent, child in _pairs(tree) if child.start_unix_nano + SKEW_NS < parent.start_unix_nano]
     if early:
-        services = {understood(span).service for span in early} | {
-            understood(parent).service for parent, child in _pairs(tree) if child in early
-        }
-        why = "the clocks of two machines differ" if len(services) > 1 else "a clock was set back, or the parent was given a later start"
-        yield Finding("clock_skew", f"{_plural(len(early), 'span')} began before the parent: {why}. Times are shown as sent.", _ids(early))
+        between = any(understood(parent).service != understood(child).service for parent, child in early)
+        why = "the clocks of two machines differ" if between else "a clock was set back, or the parent was given a later start"
+        children = [child for _, child in early]
+        yield Finding(
+            "clock_skew", f"{_plural(len(early), 'span')} began before the parent: {why}. Times are shown as sent.", _ids(children)
+        )
 
 
 def _times(tree: Tree) -> Iterator[Finding]:
