@@ -324,7 +324,10 @@ def borrow(spans: Sequence[Span]) -> Sequence[Span]:
     and tool spans that recorded a bare value take their arguments from the model's call; what was borrowed is named in `derived`."""
     tree = Tree(spans)
     filled = {id(top): _filled(tree, top) for top in tree.tops if top.span_id in tree.children}
-    filled |= {id(span): _called(span, tree) for span in spans if _wants_arguments(understood(span))}
+    wanting = [span for span in spans if _wants_arguments(understood(span))]
+    if wanting:
+        known = _single_argument_calls(tree)
+        filled |= {id(span): _called(span, known) for span in wanting}
     return [filled.get(id(span), span) for span in spans]
 
 
@@ -332,18 +335,22 @@ def _wants_arguments(n: Normalised) -> bool:
     return n.kind is SpanKind.TOOL and n.tool_name is not None and isinstance(n.arguments, str)
 
 
-def _called(tool: Span, tree: Tree) -> Span:
+def _single_argument_calls(tree: Tree) -> Mapping[tuple[str, str], Json]:
+    """The arguments of model calls to a tool with one argument, by the tool's name and that argument as text; the last call counts."""
+    return {
+        (call.name, str(next(iter(call.arguments.values())))): call.arguments
+        for span in tree.spans
+        for message in understood(span).output_messages
+        for call in message.tool_calls
+        if isinstance(call.arguments, Mapping) and len(call.arguments) == 1
+    }
+
+
+def _called(tool: Span, known: Mapping[tuple[str, str], Json]) -> Span:
     """LangChain's tool spans hold `Paris` where the model said {"city": "Paris"}: the call of that tool with that value is it."""
     n = understood(tool)
-    for span in reversed(tree.spans):
-        for call in (call for message in understood(span).output_messages for call in message.tool_calls):
-            if (
-                call.name == n.tool_name
-                and isinstance(call.arguments, Mapping)
-                and list(map(str, call.arguments.values())) == [n.arguments]
-            ):
-                return replace(tool, normalised=replace(n, arguments=call.arguments, derived=[*n.derived, "arguments"]))
-    return tool
+    arguments = known.get((n.tool_name or "", str(n.arguments)))
+    return tool if arguments is None else replace(tool, normalised=replace(n, arguments=arguments, derived=[*n.derived, "arguments"]))
 
 
 def _filled(tree: Tree, top: Span) -> Span:
