@@ -255,7 +255,7 @@ function tabsOf(page, i, body) {
   if (special?.key !== "prompt" && (span.prompt || span.placement?.length)) tabs.push({ key: "prompt", title: "Prompt", draw: () => drawPrompt(page, span) });
   if (!special || span.kind === "PROMPT") tabs.push({ key: "io", title: "Input & output", draw: () => drawInOut(page, span) });
   tabs.push({ key: "attributes", title: "Attributes", count: Object.keys(span.attributes ?? {}).length, draw: () => drawAttributes(page, span) });
-  if (span.events?.length) tabs.push({ key: "events", title: "Events", count: span.events.length, draw: () => drawEvents(trace, i, span) });
+  if (span.events?.length) tabs.push({ key: "events", title: "Events", count: span.events.length, draw: () => drawEvents(span) });
   if (span.links?.length) tabs.push({ key: "links", title: "Links", count: span.links.length, draw: () => drawLinks(page, span) });
   tabs.push({ key: "scores", title: "Scores", count: span.scores?.length ?? 0, draw: () => scorePanel(page, span) });
   tabs.push({ key: "raw", title: "Raw", draw: () => drawRaw(body) });
@@ -380,8 +380,8 @@ function unmappedNote(page, span) {
   return h("div", "notice", h("p", null, "Looks like content, but no rule maps it:"), h("ul", "unmapped", span.unmapped.map((/** @type {string} */ key) => h("li", null, h("code", null, visible(key)), page.store.live && ruleForm(page, span, key)))));
 }
 
-/** @param {import("./model.js").Trace} trace @param {number} i @param {any} span */
-function drawEvents(trace, i, span) {
+/** @param {any} span */
+function drawEvents(span) {
   const start = BigInt(span.start_unix_nano);
   return h(
     "ol",

@@ -12,7 +12,7 @@ import { spanLink } from "./story.js";
  * What the collector found, and what the columns alone show where it was not asked to look at every span.
  * @param {import("./model.js").Trace} trace @returns {Record<string, any>}
  */
-export function healthOf(trace) {
+function healthOf(trace) {
   const { health, orphans, id } = trace;
   if (!orphans.size || health.orphan_count) return health;
   const ids = [...orphans].map((i) => id[i]);

@@ -66,7 +66,7 @@ function toolCall(call) {
  * An image or other media part: never fetched; a data: image is drawn when clicked, anything else is named.
  * @param {Record<string, any>} media @param {Record<string, unknown>} [attributes] where the bytes are, if the message only refers to them
  */
-export function mediaBox(media, attributes = {}) {
+function mediaBox(media, attributes = {}) {
   const url = mediaUrl(media) ?? mediaIn(attributes, media);
   const type = String(media.mime_type ?? media.media_type ?? media.type ?? "media");
   if (!url) return h("div", "media", disclosure(`${visible(type)} · shown as data`, () => h("div", "value-tree", valueNode(null, media, { open: 1 }))));

@@ -6,7 +6,7 @@
  */
 
 /** Of the shorter sentence's content words, this share must stand in the other: half is chance where both speak of the same product. */
-export const SHARED_FROM = 0.6;
+const SHARED_FROM = 0.6;
 /** Fewer content words than this prove nothing. */
 const FEWEST = 4;
 

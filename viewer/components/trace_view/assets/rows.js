@@ -7,7 +7,7 @@
 /** @typedef {import("./model.js").Trace} Trace */
 
 /** Runs shorter than this stay unfolded: eight rows still fit beside the rest of a small trace. */
-export const FOLD_FROM = 8;
+const FOLD_FROM = 8;
 
 /**
  * @typedef {object} Group

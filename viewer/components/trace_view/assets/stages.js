@@ -95,7 +95,7 @@ function hasKind(trace, top, kind) {
 }
 
 /** @param {Trace} trace @param {number} scope @returns {Map<Stage, number[]>} spans of each stage in time order */
-export function stagesBelow(trace, scope) {
+function stagesBelow(trace, scope) {
   const judged = judgedBelow(trace, scope);
   /** @type {Map<Stage, number[]>} */
   const stages = new Map();

@@ -46,7 +46,7 @@ export function hasStory(trace, i) {
  */
 
 /** @param {Page} page @param {number} i @returns {Promise<Told>} */
-export async function readStory(page, i) {
+async function readStory(page, i) {
   const { trace, store } = page;
   const { scope, answer, retrievals, stages } = pipelineOf(trace, i);
   const body = async (/** @type {number} */ at) => (await store.body(trace.id[at])).data;
@@ -69,7 +69,7 @@ export async function readStory(page, i) {
   ]);
   const ended = (/** @type {number} */ at) => trace.start[at] + trace.duration[at];
   const sources = found[5]
-    .filter(({ at, span }) => span.documents?.length || span.candidates?.length)
+    .filter(({ span }) => span.documents?.length || span.candidates?.length)
     .filter(({ at }, _, all) => !all.some((inner) => inner.at > at && inner.at < trace.end[at])) // its arms tell more than their sum
     .sort((a, b) => ended(a.at) - ended(b.at))
     .map(({ at, span }) => ({ at, span, stage: stageOf(span.kind, span.name, span.stage) ?? "recall" }));

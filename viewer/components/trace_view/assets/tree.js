@@ -10,7 +10,7 @@ import { h, icon, replace } from "./dom.js";
 import { coverage, ticks } from "./timing.js";
 import { tokensOf } from "./model.js";
 
-export const ROW = 28; // px
+const ROW = 28; // px
 const OVERSCAN = 6;
 const SHARPEST = 3; // px: the shortest bar one can still see and hit
 
