@@ -14,7 +14,6 @@ import socket
 import ssl
 import time
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -175,6 +174,8 @@ class Transport:
 
 def _proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
     """The proxy the environment names for this host (`http_proxy`, `https_proxy`, `no_proxy`); never for the local machine."""
+    import urllib.request  # 10 ms to load, and only the sender's thread comes here
+
     if host in _THIS_MACHINE or urllib.request.proxy_bypass(host):
         return None
     found = urllib.request.getproxies().get(scheme)
