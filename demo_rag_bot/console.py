@@ -15,6 +15,7 @@ import sys
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeAlias
 
@@ -28,6 +29,7 @@ from collector.client import CollectorClient
 from demo_rag_bot.answer import Answer
 from demo_rag_bot.bot import Bot, Options
 from demo_rag_bot.conversation import Conversations, answer_body
+from demo_rag_bot.evaluate import Figures, ask_all, by_tag, check, load
 from demo_rag_bot.faults import broken
 from demo_rag_bot.index import Index, Manifest, snapshots
 from demo_rag_bot.settings import HOST, PORT, BotSettings, Library, default_threads
@@ -297,6 +299,88 @@ def seed(
         except httpx.HTTPError as error:
             _refuse(f"the collector at {collector} took no traces: {error}")
     print(f"asked {count} questions; the traces are in {collector}")
+
+
+# ---- evaluate ----
+
+
+@cli.command()
+def evaluate(
+    questions: Annotated[
+        Path | None, _option("--questions", help="Questions with gold. Default: the set about this project.", metavar="FILE")
+    ] = None,
+    docs: Docs = None,
+    k: K = Options.k,
+    fault: Faults = None,
+    index: IndexFolder = None,
+    rows: Annotated[bool, _option("--rows", help="A line for each question.")] = False,
+    as_json: AsJson = False,
+    collector: Collector = None,
+    token: Token = None,
+    viewer: Viewer = None,
+) -> None:
+    """Ask the evaluation set and print hit@k, MRR, nDCG, abstention, citations and latency."""
+    if collector:
+        configure(collector, token, viewer)
+    else:
+        tracer.disable()
+    with opened(BotSettings.of(docs, index), quiet=as_json) as (library, searched):
+        asked = load(questions)
+        if wrong := check(asked, searched.passages):
+            _refuse("the question set does not fit these docs:\n  " + "\n  ".join(wrong))
+        healthy = Bot.on(searched, library.endpoint, Options(k=k))
+        results = [
+            result
+            for one in tqdm(asked, unit=" questions", leave=False, disable=as_json or None)
+            for result in ask_all(broken(healthy, library, fault or (), one.question), [one])
+        ]
+    if as_json:
+        for result in results:
+            _print_json({"id": result.question.id, "rank": result.rank, "ndcg": result.ndcg, **answer_json(result.answer)})
+        _print_json({"figures": {tag: asdict(one) for tag, one in by_tag(results).items()}})
+        return
+    if rows:
+        for result in results:
+            mark = "declined" if result.answer.abstained else f"rank {result.rank or '-'}"
+            tags = ",".join(result.question.tags)
+            print(f"{result.question.id}  {mark:9} {result.seconds * 1000:5.0f} ms  {tags:12} {result.question.question}")
+        print()
+    _print_figures(by_tag(results))
+
+
+def _print_figures(table: Mapping[str, Figures]) -> None:
+    columns = (
+        "n",
+        "hit@1",
+        "hit@3",
+        "hit@5",
+        "MRR",
+        "nDCG",
+        "declined right",
+        "of unansw.",
+        "of answ.",
+        "citations",
+        "median ms",
+        "p95 ms",
+    )
+    print(f"{'':13}" + "".join(f"{name:>15}" for name in columns))
+    for tag, one in table.items():
+        shares = (
+            *one.hit.values(),
+            one.mrr,
+            one.ndcg,
+            one.abstention_precision,
+            one.abstention_recall,
+            one.wrongly_declined,
+            one.citations_right,
+        )
+        times = (one.median_ms, one.p95_ms)
+        cells = [
+            str(one.questions),
+            *("-" if share is None else f"{share:.3f}" for share in shares),
+            *("-" if ms is None else f"{ms:.0f}" for ms in times),
+        ]
+        print(f"{tag:13}" + "".join(f"{cell:>15}" for cell in cells))
 
 
 # ---- index ----

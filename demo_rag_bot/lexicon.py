@@ -26,6 +26,7 @@ Scores = NDArray[np.float32]
 
 HEADING_WEIGHT, PLACE_WEIGHT = 0.5, 0.3  # beside 1 for the text; best of a sweep on two corpora (benchmarks/bot_retrieval.py)
 SYNONYM_WEIGHT, TYPO_WEIGHT = 0.5, 0.8
+SHORTEST_TYPO = 5  # a shorter word is one edit away from too many others
 HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none
 _HISTORY = re.compile(r"(^|/)(change|history|releas|news|whats?.?new|upgrad|migrat|licen[cs]e|contribut|authors)", re.IGNORECASE)
 
@@ -36,6 +37,11 @@ class Asked:
 
     term: str
     stand_ins: Mapping[str, float]
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """The word itself, or what it was probably meant to be."""
+        return frozenset({self.term, *(other for other, worth in self.stand_ins.items() if worth == TYPO_WEIGHT)})
 
 
 class Lexicon:
@@ -94,7 +100,7 @@ class Lexicon:
 
     def _stand_ins(self, term: str) -> dict[str, float]:
         found = dict.fromkeys(_thesaurus().synonyms.get(term, frozenset()) & self.vocabulary, SYNONYM_WEIGHT)
-        if term not in self.vocabulary and len(term) >= 4 and term.isascii():
+        if term not in self.vocabulary and len(term) >= SHORTEST_TYPO and term.isascii():
             nearest = [other for other in _one_edit_away(term) if other in self.vocabulary]
             found |= dict.fromkeys(nearest, TYPO_WEIGHT)
             for other in nearest:

@@ -20,6 +20,7 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_](?:[^\W{_CJK}]|[.\-'’](?=[^\W_]))*")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
+_ONLY_GRAMMAR = re.compile(r"[\u3040-\u309f]+")  # hiragana alone: particles, endings and politeness
 _stemmer = snowballstemmer.stemmer("english")
 
 
@@ -31,7 +32,8 @@ def terms(text: str) -> list[str]:
 @lru_cache(maxsize=200_000)
 def _terms_of(token: str) -> tuple[str, ...]:
     if _IS_CJK.match(token):
-        return (token,) if len(token) == 1 else tuple(token[i : i + 2] for i in range(len(token) - 1))
+        pairs = (token,) if len(token) == 1 else tuple(token[i : i + 2] for i in range(len(token) - 1))
+        return tuple(pair for pair in pairs if not _ONLY_GRAMMAR.fullmatch(pair))
     return tuple(_identifier_terms(token))
 
 
