@@ -172,12 +172,30 @@ def names() -> Iterator[str]:
 
 # ---- Putting them into their pages ----
 
+# ---- Filters ----
+
+
+def filter_fields() -> Iterator[str]:
+    """Every field of the filter language."""
+    from collector.filters import FIELDS
+
+    yield "| field | of | type | what it is |"
+    yield "|---|---|---|---|"
+    sides = {"both": "trace or span", "trace": "trace", "span": "span"}
+    for entry in FIELDS.values():
+        names = ", ".join(f"`{name}{'[…]' if entry.keyed else ''}`" for name in (entry.name, *entry.aliases))
+        said = entry.description.replace("|", "\\|")
+        choices = f": {', '.join(f'`{choice}`' for choice in entry.choices)}" if entry.choices else ""
+        yield f"| {names} | {sides[entry.scope]} | {entry.type} | {said}{choices} |"
+
+
 SECTIONS: Mapping[tuple[str, str], Callable[[], Iterator[str]]] = {
     ("cli.md", "commands"): commands,
     ("api.md", "endpoints"): endpoints,
     ("api.md", "problems"): problems,
     ("dialects.md", "dialects"): dialects,
     ("dialects.md", "names"): names,
+    ("filters.md", "filter-fields"): filter_fields,
 }
 
 
