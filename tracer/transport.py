@@ -174,11 +174,11 @@ class Transport:
 
 def _proxy(scheme: str, host: str) -> urllib.parse.SplitResult | None:
     """The proxy the environment names for this host (`http_proxy`, `https_proxy`, `no_proxy`); never for the local machine."""
-    import urllib.request  # 10 ms to load, and only the sender's thread comes here
+    from urllib.request import getproxies, proxy_bypass  # 10 ms to load, and only the sender's thread comes here
 
-    if host in _THIS_MACHINE or urllib.request.proxy_bypass(host):
+    if host in _THIS_MACHINE or proxy_bypass(host):
         return None
-    found = urllib.request.getproxies().get(scheme)
+    found = getproxies().get(scheme)
     return urllib.parse.urlsplit(found) if found else None
 
 
