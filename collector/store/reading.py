@@ -7,7 +7,8 @@ Functions over a connection, so that the writer can use them inside its transact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -33,13 +34,21 @@ SELECT_SPANS = f"SELECT {columns(SpanRecord)} FROM spans"
 _SCORE_COLUMNS = "id, trace_id, span_id, session, name, value, label, explanation, annotator_kind, annotator_id, time_ns"
 
 
+_SPAN = attrgetter(*(field.name for field in fields(Span)))
+_NORMALISED = next(at for at, field in enumerate(fields(Span)) if field.name == "normalised")
+
+
 def understand(span: Span) -> Span:
     """Normalise and price."""
     known = dialects.normalise(span)
     if known.normalised is None:
         return known
-    priced = pricing.price(known.normalised)
-    return known if priced is known.normalised else replace(known, normalised=priced)
+    priced = pricing.price(known.normalised, span.start_unix_nano)
+    if priced is known.normalised:
+        return known
+    values: list[Any] = list(_SPAN(known))  # `replace` for the hot path: 1.5 µs instead of 5
+    values[_NORMALISED] = priced
+    return Span(*values)
 
 
 # ---- Announced spans ----
