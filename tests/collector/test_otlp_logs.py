@@ -1,4 +1,4 @@
-"""Model content in log events fills its span, whether it comes before or after it, and in "both" mode only once; against a real collector."""
+"""Model content in log events fills its span, before or after it came, and in "both" mode only once; against a real collector."""
 
 from __future__ import annotations
 
