@@ -245,6 +245,6 @@ def settings_of(span: Span, stage: Stage) -> dict[str, str]:
     if seen.prompt:
         label = f"{stage} prompt"
         found |= {f"{label} {name}": str(value) for name in ("name", "version") if (value := getattr(seen.prompt, name))}
-    if seen.documents:
+    if seen.documents and stage in {Stage.RECALL, Stage.RERANK}:  # k; what fusing and filtering leave over is an outcome
         found[f"{stage} passages returned"] = str(len(seen.documents))
     return found
