@@ -737,13 +737,11 @@ def _metadata(reading: Reading) -> Mapping[str, Json]:
     return merged
 
 
+ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment", "langfuse.environment")
+
+
 def _environment(reading: Reading, resource: Attributes) -> str | None:
-    return (
-        reading.take("environment")
-        or text(resource.get("deployment.environment.name"))
-        or text(resource.get("deployment.environment"))
-        or text(resource.get("langfuse.environment"))
-    )
+    return reading.take("environment") or text(next((found for key in ENVIRONMENT_KEYS if (found := resource.get(key))), None))
 
 
 # ---- Which group is visited for which span ----
