@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +63,21 @@ def test_nobody_there() -> None:
     (check,) = diagnose("http://127.0.0.1:9", None)
     assert (check.outcome, check.seen) == (Outcome.FAILED, "nobody answers")
     assert "rightpassage serve" in check.advice
+
+
+def test_the_command_prints_each_check_and_fails_only_when_something_is_broken(tmp_path: Path) -> None:
+    def doctor(*options: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("RIGHTPASSAGE_", "OTEL_"))}
+        return subprocess.run(
+            [sys.executable, "-m", "collector", "doctor", *options], capture_output=True, text=True, env=environment, check=False
+        )
+
+    with running_collector(tmp_path / "t.db") as running:
+        healthy = doctor("--endpoint", running.http, "--grpc", running.grpc)
+        swapped = doctor("--endpoint", running.http, "--grpc", running.http.removeprefix("http://"))
+    assert (healthy.returncode, healthy.stdout.count("✓")) == (0, 5)
+    assert swapped.returncode == 1
+    assert "✗" in swapped.stdout
 
 
 @contextmanager
