@@ -42,9 +42,9 @@ class Limits:
 
     value: int = 5 * 1024 * 1024
     queue: int = 256 * 1024 * 1024  # spans not encoded yet: a burst
-    memory: int = 16 * 1024 * 1024  # encoded batches that wait for the network
+    memory: int = 8 * 1024 * 1024  # encoded batches that wait for the network
     spool: int = 256 * 1024 * 1024
-    batch: int = 4 * 1024 * 1024  # one request before compression
+    batch: int = 2 * 1024 * 1024  # one request before compression
     batch_spans: int = 512
 
 

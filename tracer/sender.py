@@ -283,6 +283,8 @@ class Sender:
                 if gone:
                     self._lost(gone, "the spool is full")
                 return
+        if not parcel.gzipped:
+            parcel = replace(parcel, body=gzip.compress(parcel.body, 1), gzipped=True)  # it will stay a while
         with self._condition:
             if self._stopped:
                 self._lost(parcel.spans, "the process ends and there is no spool")

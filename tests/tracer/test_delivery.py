@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -382,3 +384,52 @@ def test_a_score_goes_with_the_open_span_or_after_a_past_one(sink: Sink) -> None
     ]
     sink.wait(lambda: bool(sink.bodies("/api/v1/scores")))
     assert b'"annotator":{"kind":"HUMAN","id":"ada"}' in sink.bodies("/api/v1/scores")[0]
+
+
+def test_a_proxy_of_the_environment_is_used(quiet_sink: Sink) -> None:
+    program = "import tracer\nwith tracer.chain('x'): pass\nassert tracer.flush().acked == 1\n"
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example:4318", "RIGHTPASSAGE_SPOOL": "off"}
+    environment |= {"http_proxy": quiet_sink.url.replace("//", "//me:pass@"), "no_proxy": ""}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30, env=environment)
+    [(path, headers, _)] = quiet_sink.requests
+    assert path == "http://collector.example:4318/v1/traces"
+    assert (headers["Host"], headers["Proxy-Authorization"]) == ("collector.example:4318", "Basic bWU6cGFzcw==")
+    assert headers["Content-Encoding"] == "gzip"
+
+
+def test_tls_trusts_the_certificate_it_is_given(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = [
+        openssl,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        *subject,
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    sink = Sink()
+    server = serve(sink)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    program = "import tracer\nwith tracer.chain('x'): pass\nprint(tracer.flush(3).acked)\n"
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url.replace("http:", "https:"), "RIGHTPASSAGE_SPOOL": "off"}
+    acked: list[str] = []
+    for trusted in ({"OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificate)}, {}):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, env=environment | trusted)
+        acked.append(done.stdout.strip())
+    server.shutdown()
+    server.server_close()
+    assert acked == ["1", "0"]
