@@ -169,8 +169,8 @@ def stages(left: Pipeline, right: Pipeline) -> Node:
         ("A", "wide"),
         ("B", "wide"),
         ("Change", "number"),
-        ("Passages A", "number"),
-        ("Passages B", "number"),
+        ("Passages A", "number broad"),
+        ("Passages B", "number broad"),
     )
     line = f"tokens {compact(tokens(a_all))} → {compact(tokens(b_all))} · cost {cost(a_all.cost_usd)} → {cost(b_all.cost_usd)}"
     return layout.card("Stages", layout.table("settings", columns, rows, "Stages"), note=line, css="flush")

@@ -121,9 +121,20 @@ export const COLUMNS = [
   { id: "id", label: "Trace id", width: "130px", optional: true, cell: (row) => h("span", "mono muted", row.trace_id) },
 ];
 
-/** @param {string[]} chosen @param {number} room pixels; narrow windows drop what is least read @returns {Column[]} */
-export function shown(chosen, room) {
+/** @type {Record<string, (row: Row) => boolean>} whether a row has something to show in a column that is often empty */
+const FILLED = {
+  cost: (row) => row.cost_usd !== null && row.cost_usd !== undefined,
+  session: (row) => Boolean(row.session_id),
+  tags: (row) => Boolean(row.tags?.length),
+  scores: (row) => Boolean(row.scores?.length),
+};
+
+/**
+ * The columns that were chosen; else the standard ones without those that no row fills, and in a narrow window without what is least read.
+ * @param {string[]} chosen @param {number} room pixels @param {Row[]} rows @returns {Column[]}
+ */
+export function shown(chosen, room, rows) {
   if (chosen.length) return COLUMNS.filter((column) => chosen.includes(column.id));
-  const dropped = room < 900 ? ["session", "tags", "service", "tokens"] : room < 1180 ? ["session", "tags"] : [];
-  return COLUMNS.filter((column) => !column.optional && !dropped.includes(column.id));
+  const dropped = room < 900 ? ["session", "tags", "service", "tokens"] : room < 1100 ? ["session", "tags"] : room < 1300 ? ["session"] : [];
+  return COLUMNS.filter((column) => !column.optional && !dropped.includes(column.id) && (!FILLED[column.id] || rows.some(FILLED[column.id])));
 }

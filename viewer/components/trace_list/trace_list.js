@@ -403,7 +403,7 @@ function create(host, settings) {
 
   /** @param {() => void} close */
   function columnsMenu(close) {
-    const visible = new Set(shown(state.columns, body.clientWidth).map((column) => column.id));
+    const visible = new Set(shown(state.columns, body.clientWidth, rows).map((column) => column.id));
     const change = (/** @type {string} */ id, /** @type {boolean} */ on) => {
       if (on) visible.add(id);
       else visible.delete(id);
@@ -470,7 +470,7 @@ function create(host, settings) {
 
   function drawTable() {
     if (!rows.length) return drawEmpty();
-    const columns = shown(state.columns, body.clientWidth);
+    const columns = shown(state.columns, body.clientWidth, rows);
     const [field, down] = [state.order.replace(/^-/, ""), state.order.startsWith("-")];
     const header = h(
       "tr",
@@ -525,7 +525,7 @@ function create(host, settings) {
   function drawRow(index) {
     const known = body.querySelectorAll("tbody tr")[index];
     if (!known) return;
-    const drawn = row(index, shown(state.columns, body.clientWidth));
+    const drawn = row(index, shown(state.columns, body.clientWidth, rows));
     drawn.classList.add("changed");
     if (index === focused) drawn.classList.add("focused");
     known.replaceWith(drawn);
