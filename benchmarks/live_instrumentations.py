@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,23 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {  # name → packages; a name with "
     "oigen": ("anthropic", "google-genai", "openinference-instrumentation-anthropic", "openinference-instrumentation-google-genai"),
     "tlgen": ("anthropic", "google-genai", "opentelemetry-instrumentation-anthropic", "opentelemetry-instrumentation-google-generativeai"),
     "ag2": ("ag2[openai]<1", "openinference-instrumentation-ag2"),
-    "strands": ("strands-agents[openai]",),
-    "adk": ("google-adk", "litellm"),
+    "strands": ("strands-agents[openai]>=1",),
+    "adk": ("google-adk>=2", "litellm"),
+    "strands0": ("strands-agents[openai]==0.2.1",),
+    "adk1": ("google-adk==1.14.1", "litellm"),
+    "glc": ("opentelemetry-instrumentation-genai-langchain", *LANGCHAIN),
+    "gli": (
+        "opentelemetry-instrumentation-genai-llama-index",
+        "llama-index-core",
+        "llama-index-llms-openai",
+        "llama-index-embeddings-openai",
+    ),
+    "gag": ("opentelemetry-instrumentation-genai-openai-agents", "openai-agents"),
+    "gds": ("opentelemetry-instrumentation-genai-dspy", "dspy"),
+    "gno": ("opentelemetry-instrumentation-genai-agno", "agno", "openai"),
+    "openlit": ("openlit", "openai"),
+    "tl40": ("traceloop-sdk==0.40.14", "openai==1.109.1", "setuptools"),
+    "lf3": ("langfuse>=3,<4", *LANGCHAIN),
     "npm4": ("ai@4", "@ai-sdk/openai@1", "zod@3", *NODE_OTLP),
     "npm5": ("ai@5.0", "@ai-sdk/openai@2", "zod@3", *NODE_OTLP),
     "npm6": ("ai@6", "@ai-sdk/openai@3", "zod", *NODE_OTLP),
@@ -141,8 +156,8 @@ SDKS = (
     Sdk(
         "openinference_llamaindex",
         "oi",
-        "openinference_llamaindex.py",
-        ("rag", "stream", "agent", "error"),
+        "llamaindex_app.py",
+        ("rag openinference", "stream openinference", "agent openinference", "error openinference"),
         packages=("openinference-instrumentation-llama-index", "llama-index-core"),
         calls="OpenAI.*chat",
     ),
@@ -326,7 +341,52 @@ SDKS = (
     Sdk("semantic_kernel", "sk", "semantic_kernel_app.py", ("plain", "agent", "error"), SK, packages=("semantic-kernel",)),
     Sdk("weave", "weave", "weave_conversation.py", ("agent",), packages=("weave", "openai")),
     Sdk("strands", "strands", "strands_agent.py", ("agent",), CONTENT, packages=("strands-agents",)),
-    Sdk("adk", "adk", "adk_agent.py", ("agent",), packages=("google-adk",)),
+    Sdk("adk", "adk", "adk_agent.py", ("agent",), CONTENT | {"ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS": "true"}, packages=("google-adk",)),
+    Sdk(
+        "otel_genai_langchain",
+        "glc",
+        "otel_genai_langchain.py",
+        LANGCHAIN_CALLS,
+        CONTENT,
+        packages=("opentelemetry-instrumentation-genai-langchain", "langchain"),
+    ),
+    Sdk(
+        "otel_genai_llamaindex",
+        "gli",
+        "llamaindex_app.py",
+        ("rag genai", "stream genai", "agent genai", "error genai"),
+        CONTENT,
+        packages=("opentelemetry-instrumentation-genai-llama-index", "llama-index-core"),
+    ),
+    Sdk(
+        "otel_genai_agents",
+        "gag",
+        "openai_agents_app.py",
+        ("agent genai", "responses genai", "error genai"),
+        CONTENT,
+        packages=("opentelemetry-instrumentation-genai-openai-agents", "openai-agents"),
+    ),
+    Sdk(
+        "otel_genai_dspy",
+        "gds",
+        "dspy_program.py",
+        ("rag genai", "error genai"),
+        CONTENT,
+        packages=("opentelemetry-instrumentation-genai-dspy", "dspy"),
+    ),
+    Sdk(
+        "otel_genai_agno",
+        "gno",
+        "agno_agent.py",
+        ("agent genai", "error genai"),
+        CONTENT,
+        packages=("opentelemetry-instrumentation-genai-agno", "agno"),
+    ),
+    Sdk("openlit_openai", "openlit", "openlit_openai.py", ("rag", "tools", "plain", "image"), packages=("openlit", "openai")),
+    Sdk("traceloop_openai_old", "tl40", "traceloop_openai.py", ("rag", "agent", "plain"), TRACELOOP, packages=("traceloop-sdk", "openai")),
+    Sdk("langfuse3_openai", "lf3", "langfuse_openai.py", ("rag", "agent", "plain", "responses"), LANGFUSE, packages=("langfuse", "openai")),
+    Sdk("strands0", "strands0", "strands_agent.py", ("agent",), packages=("strands-agents",)),
+    Sdk("adk1", "adk1", "adk_agent.py", ("agent",), packages=("google-adk",)),
     Sdk("vercel_ai4", "npm4", "vercel_ai.mjs", ("rag 4", "tools 4", "stream 4", "object 4", "error 4"), packages=("ai",)),
     Sdk("vercel_ai5", "npm5", "vercel_ai.mjs", ("rag 5", "tools 5", "stream 5", "object 5", "error 5"), packages=("ai",)),
     Sdk("vercel_ai6", "npm6", "vercel_ai.mjs", ("rag 6", "tools 6", "stream 6", "object 6", "error 6"), packages=("ai",)),
@@ -478,9 +538,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--only", nargs="*", default=["*"], metavar="GLOB", help="SDKs by name, as in 'langfuse*'")
     parser.add_argument("--record", type=Path, metavar="DIR", help="keep requests and expectations here")
     parser.add_argument("--no-collector", action="store_true", help="only record")
+    parser.add_argument("--quick", action="store_true", help="the first scenario of each SDK")
     parser.add_argument("--verbose", action="store_true", help="show every failing fact and each program's output")
     args = parser.parse_args(argv)
     chosen = list(dict.fromkeys(sdk for glob in args.only for sdk in SDKS if fnmatch(sdk.name, glob)))
+    if args.quick:
+        chosen = [replace(sdk, scenarios=sdk.scenarios[:1]) for sdk in chosen]
     with tempfile.TemporaryDirectory() as scratch:
         folder, venvs = Path(scratch), args.venvs or Path(scratch) / "venvs"
         record = args.record or folder / "cases"

@@ -66,6 +66,12 @@ def leaves(value: Json) -> Iterator[Json]:
             yield from leaves(child)
 
 
+def leaves_of_text(text: str | None) -> list[Json]:
+    """The text, or what stands in it where it is JSON."""
+    inside = [leaf for leaf in leaves(text) if isinstance(leaf, str)][1:]
+    return inside or [text]
+
+
 class Payload:
     """What a span (and the log records that carry its ids) says, flat."""
 
@@ -124,15 +130,17 @@ class About:
             fact = [{key: document[key] for key in keys} for document in fact] if keys else None
         elif name == "input_messages":
             fact = [{key: value for key, value in m.items() if key != "tool_call_id" or self.payload.holds(value)} for m in fact]
-            if not all(self.payload.holds({key: value for key, value in m.items() if key != "role"}) for m in fact):
+            if not all(self.payload.holds([m.get("tool_calls"), *leaves_of_text(m.get("content"))]) for m in fact):
                 self.absent.append(name)
                 return
+            fact = [without_quotes(m) for m in fact]
         elif name == "error":
             kept = {key: value for key, value in fact.items() if value in self.payload.failure or self.payload.holds(value)}
             types = {str(e.attributes.get("exception.type")).rpartition(".")[2] for e in self.span.events if e.name == "exception"}
             fact = {key: value for key, value in kept.items() if key != "type" or not types or value in types}  # LangSmith says Exception
         elif name == "model_any":
-            fact = fact if any(self.payload.holds(value) for value in fact) else None
+            prefixed = {leaf for leaf in self.payload.values if isinstance(leaf, str) and leaf.endswith(tuple(f"/{name}" for name in fact))}
+            fact = [*fact, *sorted(prefixed)] if any(self.payload.holds(value) for value in fact) else None  # LiteLLM: openai/gpt-4o-mini
         elif name not in ("kind", "vector_dims", "status", "attributes") and not self.payload.holds(fact):
             self.absent.append(name)
             return
@@ -142,8 +150,8 @@ class About:
     def _holds_field(self, name: str, key: str, value: Json, fact: Json) -> bool:
         if name != "tokens":
             return self.payload.holds(key) and self.payload.holds(value)
-        told = {"reasoning_output": "reason", "cached_input": "cache"}.get(key, "")
-        if not self.payload.holds(told):
+        told = {"reasoning_output": ("reasoning", "thoughts"), "cached_input": ("cache",)}.get(key, ("",))
+        if not any(map(self.payload.holds, told)):
             return False  # a small number of something else
         numbers, apart = self.payload.numbers, {"input": "cached_input", "output": "reasoning_output"}
         if float(value) in numbers or (key == "total" and {float(fact["input"]), float(fact["output"])} <= numbers):
@@ -157,7 +165,7 @@ def chat_facts(about: About, truth: Json) -> None:
         about.facts.clear()  # a client that calls tools by itself has one span for all its calls: the last one answers
     about.add("kind", truth.get("kind", "llm"))
     about.add("model_any", sorted({truth["model"], truth["response_model"]}))
-    about.add("input_messages", [without_quotes(message) for message in truth["messages"]])
+    about.add("input_messages", truth["messages"])
     about.add("output_text", truth["output_text"])
     about.add("output_tool_calls", truth["output_tool_calls"])
     about.add("tokens", truth["tokens"])
@@ -175,8 +183,8 @@ def provider_of(span: Span, api: str) -> str | None:
 
 
 def without_quotes(message: Json) -> Json:
-    """A tool's text that an SDK sent as a JSON string may be shown either way."""
-    quoted = message["role"] == "tool" and str(message.get("content")).startswith('"')
+    """A tool's result that an SDK sent as JSON may be shown with other quotes and spaces."""
+    quoted = message["role"] == "tool" and str(message.get("content")).startswith(('"', "{"))
     return {key: value for key, value in message.items() if key != "content"} if quoted else message
 
 
@@ -283,7 +291,8 @@ def case_facts(spans: Sequence[Span], truths: Sequence[Json], *, skip: Sequence[
             here = innermost(spans, truth["at"], ())
             for trace in traces:
                 if here is None or trace["trace_id"] == here.trace_id:
-                    trace.update(truth["facts"])
+                    told = [Payload(span) for span in spans if span.trace_id == trace["trace_id"]]
+                    trace.update({name: fact for name, fact in truth["facts"].items() if any(payload.holds(fact) for payload in told)})
     shown = sorted(abouts.values(), key=lambda about: (about.span.start_unix_nano, about.span.span_id))
     return {
         "trace_count": len(traces),
@@ -298,6 +307,8 @@ def case_facts(spans: Sequence[Span], truths: Sequence[Json], *, skip: Sequence[
 def traced(about: About, truth: Json) -> bool:
     """Whether the innermost span is about this at all: some SDKs trace no model calls, some programs not their own functions."""
     payload = about.payload
+    if str(about.span.attributes.get("gen_ai.operation.name")) in ("invoke_agent", "create_agent", "invoke_workflow"):
+        return False
     if "model" in truth:
         return payload.holds(truth["model"]) or truth["what"] == "failure"
     if truth["what"] == "retrieval":

@@ -1,4 +1,4 @@
-"""An Agno agent, traced by OpenInference."""
+"""An Agno agent, traced by OpenInference or OpenTelemetry."""
 
 import sys
 
@@ -8,7 +8,11 @@ provider = world.provider()
 
 from agno.agent import Agent  # noqa: E402
 from agno.models.openai import OpenAIChat  # noqa: E402
-from openinference.instrumentation.agno import AgnoInstrumentor  # noqa: E402
+
+if "genai" in sys.argv:
+    from opentelemetry.instrumentation.genai.agno import AgnoInstrumentor
+else:
+    from openinference.instrumentation.agno import AgnoInstrumentor
 
 AgnoInstrumentor().instrument(tracer_provider=provider)
 name = world.CHAT if sys.argv[1] == "agent" else world.BROKEN

@@ -1,4 +1,4 @@
-"""DSPy modules, traced by OpenInference."""
+"""DSPy modules, traced by OpenInference or OpenTelemetry."""
 
 import sys
 
@@ -7,10 +7,14 @@ import world
 provider = world.provider()
 
 import dspy  # noqa: E402
-from openinference.instrumentation.dspy import DSPyInstrumentor  # noqa: E402
+
+if "genai" in sys.argv:
+    from opentelemetry.instrumentation.genai.dspy import DSPyInstrumentor
+else:
+    from openinference.instrumentation.dspy import DSPyInstrumentor
 
 DSPyInstrumentor().instrument(tracer_provider=provider)
-if len(sys.argv) > 2:
+if "litellm" in sys.argv:
     from openinference.instrumentation.litellm import LiteLLMInstrumentor
 
     LiteLLMInstrumentor().instrument(tracer_provider=provider)

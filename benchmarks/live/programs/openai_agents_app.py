@@ -1,11 +1,13 @@
-"""OpenAI's Agents SDK, traced by OpenInference or OpenLLMetry (argument 2)."""
+"""OpenAI's Agents SDK, traced by OpenInference, OpenLLMetry or OpenTelemetry (argument 2)."""
 
 import sys
 
 import world
 
 provider = world.provider()
-if sys.argv[2] == "openinference":
+if sys.argv[2] == "genai":
+    from opentelemetry.instrumentation.genai.openai_agents import OpenAIAgentsInstrumentor
+elif sys.argv[2] == "openinference":
     from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor
 else:
     from opentelemetry.instrumentation.openai_agents import OpenAIAgentsInstrumentor

@@ -1,4 +1,4 @@
-"""LlamaIndex, traced by OpenInference: query engine over a vector index, agent with a tool, stream, failing call."""
+"""LlamaIndex, traced by OpenInference or OpenTelemetry (argument 2): query engine, agent with a tool, stream, failing call."""
 
 import world
 
@@ -7,7 +7,10 @@ provider = world.provider()
 import asyncio  # noqa: E402
 import sys  # noqa: E402
 
-from openinference.instrumentation.llama_index import LlamaIndexInstrumentor  # noqa: E402
+if sys.argv[2] == "genai":
+    from opentelemetry.instrumentation.genai.llama_index import LlamaIndexInstrumentor
+else:
+    from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 
 LlamaIndexInstrumentor().instrument(tracer_provider=provider)
 
