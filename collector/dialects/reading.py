@@ -11,6 +11,8 @@ from typing import Any
 from collector.dialects.table import Entry, Tables
 from collector.model import Attributes, Span, SpanKind
 
+Fields = dict[str, Any]
+"""Our fields of a span while they are being filled, by name."""
 _UNKNOWN_KEY = object()
 UNMAPPED_MAX = 20
 OWN_FIRST = 10_000_000  # more than any rank

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from collector.model import Json
+
 DEPTH_MAX = 100
 REPR_CHARACTERS_MAX = 20_000  # ast.literal_eval takes about 1 ms for that much
 SCRUBBED = "[Scrubbed due to"  # what Logfire leaves of a value it took for a secret
@@ -217,3 +219,26 @@ def as_text(value: Any) -> str | None:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
     except TypeError:  # deeper than orjson goes, or an integer over 64 bits
         return str(value)
+
+
+def unwrapped(value: Any) -> Any:
+    """A decorated call's only argument, a wrapped result."""
+    if isinstance(value, dict):
+        if len(value) == 2 and isinstance(value.get("args"), list) and isinstance(value.get("kwargs"), dict):
+            arguments, keywords = value["args"], value["kwargs"]
+            if len(arguments) == 1 and not keywords:
+                return opened(arguments[0])
+            return keywords if not arguments else value
+        if len(value) == 1 and "output" in value:
+            return value["output"]
+        if value.get("type") == "tool" and "content" in value and "tool_call_id" in value:
+            return value["content"]  # LangChain's ToolMessage, in the three ways it is serialised
+        if value.get("type") == "tool" and isinstance(data := value.get("data"), dict):
+            return data.get("content", value)
+        if isinstance(kwargs := value.get("kwargs"), dict) and value.get("id", [""])[-1:] == ["ToolMessage"]:
+            return kwargs.get("content", value)
+    return value
+
+
+def as_json(value: Any) -> Json:
+    return f"({len(value)} bytes)" if isinstance(value, bytes) else value

@@ -1,0 +1,182 @@
+"""What a model call was: model, provider, parameters, how it ended, its tokens and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from collector.dialects.reading import Fields, Reading
+from collector.dialects.usage import as_usage, read_counts, usage_object
+from collector.dialects.values import as_json, first, left_out, plain_text, text
+from collector.model import (
+    Json,
+    SpanKind,
+    Usage,
+)
+
+MODEL_KINDS = frozenset({SpanKind.LLM, SpanKind.EMBEDDING, SpanKind.RERANKER})
+
+
+PROVIDERS = {
+    "az.ai.inference": "azure",
+    "azure.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "azure.ai.openai": "azure",
+    "azure_openai": "azure",
+    "langchain": None,  # a framework, not who served the model
+    "langgraph": None,
+    "none": None,
+}
+
+
+PARAMETER_NAMES = (
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "top_p",
+    "top_k",
+    "n",
+    "seed",
+    "stop",
+    "stream",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "response_format",
+    "dimensions",
+    "encoding_format",
+)
+
+
+NOT_PARAMETERS = frozenset(
+    {
+        *("model", "model_name", "tools", "functions", "messages", "_type", "user", "tags", "tool_definitions"),
+        # An instrumentation of the Responses API records the whole response as parameters.
+        *("id", "created_at", "object", "status", "output", "input", "instructions", "usage", "text", "metadata", "error"),
+    }
+)
+
+
+FINISH = {"tool_call": "tool_calls", "tool-calls": "tool_calls", "tool_use": "tool_calls", "end_turn": "stop"}
+
+
+def fill_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["operation"] = reading.take("operation")
+    fields["provider"] = provider = _provider(reading, kind)
+    model = _model(reading, kind, reading.given, reading.returned)
+    fields["model"] = model.removeprefix(f"{provider}/") if model and provider else model  # LiteLLM's way to name a model
+    fields["response_id"] = _response_id(reading, kind, reading.returned)
+    fields["time_to_first_token_ns"] = reading.take("first_token", "time_to_first_token_ns")
+    fields["finish_reasons"] = _finish_reasons(reading)
+    fields["parameters"] = _parameters(reading, kind, reading.given)
+
+
+def fill_tokens(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["usage"] = _usage(reading, kind, reading.returned)
+    fields["cost_usd"], fields["cost_source"] = _cost(reading)
+
+
+def _model(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> str | None:
+    for slot in ("response_model", "request_model", "fallback_model"):
+        found = reading.take(slot, "model")
+        if found:
+            return found
+    if kind in MODEL_KINDS:
+        for _, parameters in reading.every("parameters"):
+            if isinstance(parameters, dict) and (found := text(first(parameters, ("model", "model_name")))):
+                return found
+        for value in (returned, given):
+            if isinstance(value, dict):
+                found = text(first(value, ("model", "model_name", "modelId", "model_id")))
+                if found:
+                    return found
+                meta = value.get("meta")
+                replies = value.get("replies")
+                if isinstance(replies, list) and replies and isinstance(replies[0], dict):
+                    meta = replies[0].get("meta") or replies[0].get("_meta")
+                if isinstance(meta, list) and meta:
+                    meta = meta[0]
+                if isinstance(meta, dict) and (found := text(meta.get("model"))):
+                    return found
+    return None
+
+
+def _provider(reading: Reading, kind: SpanKind) -> str | None:
+    for key, value in reading.every("provider"):
+        lower = value.lower()
+        found = PROVIDERS.get(lower, lower)
+        if found:
+            reading.sources.setdefault("provider", key)
+            return found
+    if kind is SpanKind.LLM:  # LangChain's callback handlers keep its name for the provider among the metadata
+        for metadata in (reading.mapped("metadata"), *(value for _, value in reading.every("metadata"))):
+            if found := plain_text(metadata.get("ls_provider")):
+                reading.sources.setdefault("provider", "metadata: ls_provider")
+                return found.lower()
+    return None
+
+
+def _parameters(reading: Reading, kind: SpanKind, given: Any) -> Mapping[str, Json]:
+    merged: dict[str, Json] = {}
+    if kind in MODEL_KINDS and isinstance(given, dict):
+        for holder in (given, given.get("invocation_params"), given.get("generation_kwargs"), given.get("config")):
+            if isinstance(holder, dict):
+                merged.update({name: holder[name] for name in PARAMETER_NAMES if holder.get(name) is not None})
+        if merged:
+            reading.sources.setdefault("parameters", reading.sources.get("input", "input"))
+    claims = list(reading.every("parameters"))
+    for key, parameters in reversed(claims):
+        if isinstance(parameters, dict):
+            merged.update({name: value for name, value in parameters.items() if name not in NOT_PARAMETERS and value is not None})
+            reading.sources["parameters"] = key
+    for name, value in reading.mapped("parameters").items():
+        if name not in NOT_PARAMETERS:
+            merged[name] = as_json(value)
+    return {name: value for name, value in merged.items() if not left_out(value)}
+
+
+def _finish_reasons(reading: Reading) -> Sequence[str]:
+    given: Sequence[str] = reading.take("finish_reasons") or ()
+    return [FINISH.get(reason, reason) for reason in given]
+
+
+def _response_id(reading: Reading, kind: SpanKind, returned: Any) -> str | None:
+    found = reading.take("response_id")
+    if found is None and kind is SpanKind.LLM and isinstance(returned, dict) and ("choices" in returned or "output" in returned):
+        found = text(returned.get("id"))
+    return found
+
+
+COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cached_input_tokens",
+    "cache_write",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+)
+
+
+def _usage(reading: Reading, kind: SpanKind, returned: Any) -> Usage | None:
+    counts: dict[str, int] = {}
+    for slot in COUNTS:
+        found = reading.take(slot, "usage")
+        if found is not None and found >= 0:
+            counts[slot] = found
+    for key, usage in reading.every("usage"):
+        read_counts(usage, counts)
+        reading.sources.setdefault("usage", key)
+    if kind in MODEL_KINDS and ("input_tokens" not in counts or "reasoning_tokens" not in counts):
+        inside = usage_object(returned)
+        if inside is not None:
+            read_counts(inside, counts)
+            reading.sources.setdefault("usage", reading.sources.get("output", "output"))
+    return as_usage(counts)
+
+
+def _cost(reading: Reading) -> tuple[float | None, str | None]:
+    cost = reading.take("cost", "cost_usd")
+    return (float(cost), "reported") if cost is not None and cost >= 0 else (None, None)

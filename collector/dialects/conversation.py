@@ -1,0 +1,83 @@
+"""The messages of a span: from the attributes that name them, else out of a model call's request and response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from collector.dialects.messages import answer_messages, read_messages, request_messages, said_anything, with_system
+from collector.dialects.reading import Fields, Reading
+from collector.model import (
+    Message,
+    SpanKind,
+)
+
+TALKING_KINDS = frozenset({SpanKind.LLM, SpanKind.AGENT})
+
+
+def fill_messages(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["input_messages"] = _input_messages(reading, kind, reading.given)
+    fields["output_messages"] = _output_messages(reading, kind, reading.returned)
+
+
+def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Message]:
+    found: list[Message] = []
+    for key, value in reading.every("input_messages"):
+        found = request_messages(value)
+        if any(map(said_anything, found)):
+            reading.sources.setdefault("input_messages", key)
+            break
+    if not found:
+        for key, items in reading.listed("input_messages"):
+            found = [message for message in read_messages(items) if said_anything(message) or message.role]
+            if any(map(said_anything, found)):
+                reading.sources.setdefault("input_messages", f"{key}.*")
+                found = _with_the_mute(found, given)
+                break
+            found = []
+    if not found and kind is SpanKind.LLM and given is not None:
+        found = request_messages(given)
+        if found:
+            reading.sources.setdefault("input_messages", reading.sources.get("input", "input"))
+    if found or kind in TALKING_KINDS:
+        system = reading.take("system", "input_messages")
+        if system is not None and (found or kind in TALKING_KINDS):
+            found = with_system(found, system)
+    return found
+
+
+def _with_the_mute(messages: list[Message], given: Any) -> list[Message]:
+    """The messages, those of which only the role was recorded (Haystack's tool calls under OpenInference) as the span's input has them."""
+    if given is None or all(map(said_anything, messages)):
+        return messages
+    others = request_messages(given)
+    if [message.role for message in others] != [message.role for message in messages]:
+        return messages
+    return [message if said_anything(message) else other for message, other in zip(messages, others, strict=True)]
+
+
+def _output_messages(reading: Reading, kind: SpanKind, returned: Any) -> Sequence[Message]:
+    found: list[Message] = []
+    for key, value in reading.every("output_messages"):
+        found = [message for message in answer_messages(value) if said_anything(message)]
+        if found:
+            reading.sources.setdefault("output_messages", key)
+            break
+    for key, items in reading.listed("output_messages"):
+        flat = [message for message in read_messages(items, "assistant") if said_anything(message)]
+        if flat and not found:
+            found = flat
+            reading.sources.setdefault("output_messages", f"{key}.*")
+        elif flat and not any(message.tool_calls for message in found):
+            calls = [call for message in flat for call in message.tool_calls]
+            if calls:  # LiteLLM: the messages lost their calls, the flattened copy has them
+                found = [_with_calls(found[0], calls), *found[1:]]
+    if not found and kind is SpanKind.LLM and returned is not None:
+        found = [message for message in answer_messages(returned) if said_anything(message)]
+        if found:
+            reading.sources.setdefault("output_messages", reading.sources.get("output", "output"))
+    return found
+
+
+def _with_calls(message: Message, calls: Sequence[Any]) -> Message:
+    return Message(message.role, message.content, calls, message.tool_call_id, message.reasoning, message.media, message.name)
