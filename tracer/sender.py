@@ -95,7 +95,7 @@ class Sender:
             if away and parcel.fleeting:
                 return
             crowded = self._size + len(parcel.body) > self._memory_bytes
-            if not (self._has_disk() and (away or crowded)):
+            if not (away or (crowded and self._has_disk())):
                 self._remember(parcel)
                 return
         self._keep(parcel)
