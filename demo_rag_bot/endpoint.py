@@ -101,7 +101,9 @@ class Endpoint:
     @tracer.embedding("embed query", capture_output=False)
     def embed_query(self, question: str) -> NDArray[np.float32]:
         vector = self.embed([question])[0]
-        tracer.current_span().set(model=self.embedding_model, texts=[question], dimension=len(vector))
+        span = tracer.current_span().set(model=self.embedding_model, texts=[question], dimension=len(vector))
+        if self.offline:
+            span.set_cost(0)
         return vector
 
     @tracer.llm("chat completion", reduce="".join)
@@ -110,6 +112,8 @@ class Endpoint:
         span = tracer.current_span()
         span.set(stage=stage, input_messages=messages)
         span.set_model(self.chat_model, provider=self.provider).set_parameters(temperature=0, max_tokens=max_tokens)
+        if self.offline:
+            span.set_cost(0)  # it runs here and is free, which is more than "no price is known"
         yield from self.complete(messages, max_tokens=max_tokens, stage=stage)
 
     def complete(self, messages: Sequence[Message], *, max_tokens: int, stage: str) -> Iterator[str]:

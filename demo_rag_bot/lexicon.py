@@ -24,7 +24,7 @@ from demo_rag_bot.terms import stem, terms
 
 Scores = NDArray[np.float32]
 
-HEADING_WEIGHT, PLACE_WEIGHT = 0.5, 0.3  # beside 1 for the text; best of a sweep on two corpora (benchmarks/bot_retrieval.py)
+HEADING_WEIGHT, PLACE_WEIGHT = 0.7, 0.2  # beside 1 for the text; best of a sweep on two corpora (benchmarks/bot_retrieval.py)
 SYNONYM_WEIGHT, TYPO_WEIGHT = 0.5, 0.8
 SHORTEST_TYPO = 5  # a shorter word is one edit away from too many others
 HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none

@@ -15,7 +15,6 @@ from demo_rag_bot.endpoint import Endpoint
 from demo_rag_bot.index import Hit, Index
 from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.passages import Passage
-from demo_rag_bot.terms import terms
 
 RRF_K = 60  # Cormack et al. 2009; 60 is the value everybody keeps
 CANDIDATES_PER_RESULT = 5
@@ -92,7 +91,7 @@ class Retriever:
         seen: dict[str, str] = {}
         judged: list[Candidate] = []
         for candidate in candidates:
-            text = " ".join(terms(candidate.passage.text))
+            text = " ".join(candidate.passage.text.lower().split())
             reason = f"duplicate of {seen[text]}" if text in seen else None
             if self.allow is not None and candidate.passage.source not in self.allow:
                 reason = f"filter: {candidate.passage.source} is not allowed"
