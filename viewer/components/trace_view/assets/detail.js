@@ -19,7 +19,7 @@ import { matching, readable, valueNode } from "./value.js";
 import { ruleForm } from "./rules.js";
 import { openMenu } from "./menu.js";
 
-/** @typedef {import("./mount.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 /** @typedef {{key: string, title: string, count?: number, draw: () => Node | Promise<Node>}} Tab */
 

@@ -12,7 +12,7 @@ import { considered, pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
 import { rootOf, tokensOf } from "./model.js";
 import { asCurl, asPython } from "./raw.js";
 
-/** @typedef {import("./mount.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 /** @param {Page} page */
 export function header(page) {

@@ -6,7 +6,7 @@ import { ICONS } from "./icons.js";
 import { h, icon } from "./dom.js";
 import { spanLink } from "./story.js";
 
-/** @typedef {import("./mount.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 /**
  * What the collector found, and what the columns alone show where it was not asked to look at every span.

@@ -4,7 +4,7 @@
 import { visible } from "./format.js";
 import { h } from "./dom.js";
 
-/** @typedef {import("./mount.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 const FIELDS = ["input", "output", "query", "documents", "input_messages", "output_messages", "model", "session_id", "user_id"];
 

@@ -6,7 +6,7 @@ import { ICONS } from "./icons.js";
 import { h, icon, iconButton, replace } from "./dom.js";
 import { recall, remember } from "./preferences.js";
 
-/** @typedef {import("./mount.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 const ANNOTATOR = "rightpassage.annotator"; // who annotates in this browser
 

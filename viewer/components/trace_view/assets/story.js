@@ -15,7 +15,7 @@ import { readable } from "./value.js";
 import { longText } from "./text.js";
 
 /** @typedef {import("./model.js").Trace} Trace */
-/** @typedef {import("./mount.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 /** Bodies read of one stage, the last ones: a pipeline has one or two, a loop may have thousands. */
 const PER_STAGE = 6;
