@@ -341,6 +341,8 @@ def cell(setup: str, python: str, behaviour: str) -> str:
         return f"✗ {20_000 - len(seen):,} lost"
     if behaviour == SILENT:
         return f"✗ {outcome.took:.0f} s"
+    if behaviour.startswith("100 MB"):
+        return "✗ slow, or lost"
     return "✗" if outcome.fine else "✗ the program fails"
 
 

@@ -165,6 +165,14 @@ def traceloop(url: str) -> tuple[Pipeline, Callable[[], Any]]:
     return pipeline(lambda kind, name: (workflow if kind == "chain" else task)(name=name)), flush
 
 
+def logfire(url: str) -> tuple[Pipeline, Callable[[], Any]]:
+    os.environ.update(OTEL_EXPORTER_OTLP_ENDPOINT=url)
+    import logfire as fire  # type: ignore[import-not-found]
+
+    fire.configure(send_to_logfire=False, console=False)
+    return pipeline(lambda kind, name: fire.instrument(name, extract_args=True, record_return=True)), fire.force_flush
+
+
 CONTENDERS: dict[str, Callable[[str], tuple[Pipeline, Callable[[], Any]]]] = {
     "bare": bare,
     "opentelemetry": opentelemetry,
@@ -174,6 +182,7 @@ CONTENDERS: dict[str, Callable[[str], tuple[Pipeline, Callable[[], Any]]]] = {
     "rightpassage-off": rightpassage_off,
     "openinference": openinference,
     "langfuse": langfuse,
+    "logfire": logfire,
     "traceloop": traceloop,
 }
 OURS = ("bare", "opentelemetry", "rightpassage", "rightpassage-redacting", "rightpassage-to-others", "rightpassage-off")
