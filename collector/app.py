@@ -35,6 +35,7 @@ from collector.reception import Limits, Reception
 from collector.retention import Retention
 from collector.routes import (
     counts,
+    diagnosis,
     exchange,
     filters,
     health,
@@ -57,7 +58,7 @@ from collector.store import open_store
 if TYPE_CHECKING:
     from collector.client import CollectorClient
 
-ROUTERS = (health, counts, traces, spans, scores, sessions, passages, live, filters, views, rules, exchange, housekeeping)
+ROUTERS = (health, counts, traces, diagnosis, spans, scores, sessions, passages, live, filters, views, rules, exchange, housekeeping)
 DRAIN_SECONDS = 4  # for running requests at SIGTERM, of each transport; then they are cut
 
 
