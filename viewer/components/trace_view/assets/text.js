@@ -84,7 +84,8 @@ export function longText(raw, { mono = false, rich = false, chip, fold = FOLD, d
   const box = h("div", mono ? "long mono" : "long");
   const drawSlice = (/** @type {string} */ text) => (draw ? draw(text) : rich && raw.length <= SLICE ? prose(text, chip) : h("div", "plain", visible(text)));
   box.append(drawSlice(raw.slice(0, SLICE)));
-  const folded = raw.length > fold || countLines(raw, 16) > 14;
+  const lines = Math.max(14, fold / 60);
+  const folded = raw.length > fold || countLines(raw, lines + 1) > lines;
   let shown = Math.min(SLICE, raw.length);
   const more = h("button", { type: "button", class: "show-more" });
   const label = () => {
