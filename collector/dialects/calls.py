@@ -162,7 +162,7 @@ COUNTS = (
 
 def _usage(reading: Reading, kind: SpanKind, returned: Any) -> Usage | None:
     counts: dict[str, int] = {}
-    for slot in COUNTS:
+    for slot in reading.claimed(COUNTS):
         found = reading.take(slot, "usage")
         if found is not None and found >= 0:
             counts[slot] = found

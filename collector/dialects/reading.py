@@ -126,6 +126,14 @@ class Reading:
 
     # ---- Slots ----
 
+    def claims_any(self, slots: frozenset[str]) -> bool:
+        """Whether something was claimed for one of these slots."""
+        return not slots.isdisjoint(self._claims)
+
+    def claimed(self, slots: Sequence[str]) -> list[str]:
+        """Those of the slots that something was claimed for."""
+        return [slot for slot in slots if slot in self._claims]
+
     def candidates(self, slot: str) -> Sequence[tuple[Entry, Any]]:
         """The values claimed for a slot, best first."""
         held = self._claims.get(slot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from collector.dialects.documents import completed, looks_like_documents, read_documents
@@ -139,8 +140,11 @@ def _candidates(reading: Reading) -> Sequence[Candidate]:
     ]
 
 
+INDEX_SLOTS = frozenset(f"index_{field.name}" for field in fields(Index))
+
+
 def _index(reading: Reading) -> Index | None:
-    if reading.kind is not SpanKind.RETRIEVER and not reading.candidates("index_version"):
+    if not reading.claims_any(INDEX_SLOTS):
         return None
     index = Index(
         name=reading.take("index_name", "index"),
