@@ -43,7 +43,7 @@ _MAX_INCLUDE_DEPTH = 4
 def read_markdown(text: str, path: Path, root: Path) -> tuple[str, str]:
     title, text = _front_matter(text.replace("\r\n", "\n"))
     lines = list(_setext_to_atx(list(_with_includes(text, path, root, _INCLUDE_MARKDOWN))))
-    markdown = _rebase_links("\n".join(lines), path, root)
+    markdown = _rebase_links(_without_myst("\n".join(lines)), path, root)
     return title or _first_heading(markdown), markdown
 
 
@@ -58,6 +58,37 @@ def read_mdx(text: str, path: Path, root: Path) -> tuple[str, str]:
             line = re.sub(r"</?[A-Z][\w.]*(?:\s[^<>]*)?/?>|\{/\*.*?\*/\}", "", line)
         kept.append(line)
     return title, "\n".join(kept)
+
+
+_MYST_FENCE = re.compile(r"^(`{3,}|:{3,}|~{3,})\{([\w:-]+)\}[ \t]*(.*)\n((?:(?!\1).*\n)*?)\1[ \t]*$", re.MULTILINE)
+_MYST_ROLE = re.compile(r"\{[\w:.+-]+\}(`[^`]+`)")
+_MYST_LABEL = re.compile(r"^\(([\w-]+)\)=\n+(#+ .*)$", re.MULTILINE)
+
+
+def _without_myst(markdown: str) -> str:
+    """MyST's directives and roles → what they show: code as code, notes as text, lists of pages not at all."""
+    if "{" not in markdown and ")=" not in markdown:
+        return markdown
+    markdown = _MYST_LABEL.sub(r"\2 {#\1}", markdown)
+    markdown = _MYST_FENCE.sub(_shown_directive, markdown)
+    return _in_prose(lambda text: _MYST_ROLE.sub(r"\1", text), markdown)
+
+
+def _shown_directive(found: re.Match[str]) -> str:
+    name, argument, body = found[2], found[3], re.sub(r"^:[\w-]+:.*\n|^---\n(?:.*\n)*?---\n", "", found[4], flags=re.MULTILINE)
+    if name in _DROPPED_DIRECTIVES:
+        return ""
+    if name in _CODE_DIRECTIVES:
+        return f"```{argument}\n{body}```"
+    if name == "eval-rst":
+        return _in_prose(_rst_inline, "\n".join(_rst_lines(body.expandtabs(8).splitlines())))
+    return f"**{name}** {argument}\n\n{body}" if name in _ADMONITIONS else f"{argument}\n\n{body}"
+
+
+def _in_prose(change: Callable[[str], str], markdown: str) -> str:
+    """The text with everything outside of code fences changed."""
+    parts = re.split(r"(^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$)", markdown, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if place % 2 else change(part) for place, part in enumerate(parts))
 
 
 def _front_matter(text: str) -> tuple[str, str]:
@@ -169,14 +200,34 @@ _CODE_DIRECTIVES = frozenset(
     {"code-block", "code", "sourcecode", "literalinclude", "parsed-literal", "prompt", "ipython", "doctest", "testcode", "highlight"}
 )
 _DROPPED_DIRECTIVES = frozenset(
-    {"toctree", "image", "index", "contents", "currentmodule", "module", "raw", "highlight", "only", "meta", "figure", "testsetup"}
+    {
+        "toctree",
+        "image",
+        "index",
+        "contents",
+        "currentmodule",
+        "module",
+        "raw",
+        "highlight",
+        "only",
+        "meta",
+        "figure",
+        "testsetup",
+        "testcleanup",
+    }
+)
+
+
+_ADMONITIONS = frozenset(
+    {"note", "warning", "tip", "important", "caution", "attention", "seealso", "danger", "admonition", "hint", "error"}
+    | {"versionadded", "versionchanged", "deprecated"}
 )
 
 
 def read_rst(text: str, path: Path, root: Path) -> tuple[str, str]:
     include = re.compile(r"^\s*\.\. (?:include|literalinclude)::[ \t]+(\S+)[ \t]*$")
     lines = list(_with_includes(text.replace("\r\n", "\n").expandtabs(8), path, root, include))
-    markdown = "\n".join(_rst_lines(lines))
+    markdown = _in_prose(_rst_inline, "\n".join(_rst_lines(lines)))
     return _first_heading(markdown), markdown
 
 
@@ -194,7 +245,7 @@ def _rst_lines(lines: list[str]) -> Iterator[str]:
             if style not in levels:
                 levels.append(style)
             yield ""
-            yield f"{'#' * min(levels.index(style) + 1, 6)} {_rst_inline(title)}{f' {{#{anchor}}}' if anchor else ''}"
+            yield f"{'#' * min(levels.index(style) + 1, 6)} {title}{f' {{#{anchor}}}' if anchor else ''}"
             anchor = ""
             index += taken
         elif label:
@@ -206,7 +257,7 @@ def _rst_lines(lines: list[str]) -> Iterator[str]:
         elif re.match(r"^\s*\.\.( |$)", line):  # a comment or a target: skipped with what is indented under it
             index = _block_end(lines, index, len(line) - len(line.lstrip()))
         else:
-            yield _rst_inline(line)
+            yield line
             index += 1
             if line.rstrip().endswith("::"):
                 end = _block_end(lines, index - 1, len(line) - len(line.lstrip()))
@@ -242,27 +293,14 @@ def _rst_directive(lines: list[str], index: int, directive: re.Match[str]) -> tu
         return end, []
     if name in _CODE_DIRECTIVES:
         return end, list(_fenced(body, argument))
-    title = _rst_inline(argument)
+    title = argument
     if (
         ":" in directive[2]
         or name.startswith("auto")
         or name in {"function", "class", "method", "attribute", "option", "envvar", "confval"}
     ):
         title = f"`{title}`" if title else ""
-    if name in {
-        "note",
-        "warning",
-        "tip",
-        "important",
-        "caution",
-        "attention",
-        "seealso",
-        "versionadded",
-        "versionchanged",
-        "deprecated",
-        "danger",
-        "admonition",
-    }:
+    if name in _ADMONITIONS:
         title = f"**{name}** {title}".strip() if name != "admonition" else f"**{title}**"
     dedented = _dedented(body)
     return end, ["", title, *_rst_lines(dedented), ""]

@@ -76,3 +76,28 @@ def test_explicit_and_repeated_anchors(docs: Path) -> None:
     passages = [passage for passage in cut(read_corpus(docs).pages) if passage.source == "anchors.md"]
     assert [passage.link for passage in passages] == ["anchors.md#begin", "anchors.md#notes", "anchors.md#notes-1"]
     assert passages[0].heading == "Setup"
+
+
+def test_myst_shows_what_its_directives_and_roles_show(docs: Path) -> None:
+    (docs / "myst.md").write_text(
+        "(begin)=\n# Begin\n\n```{toctree}\n:maxdepth: 1\nother\n```\n\nCall {meth}`Group.run` first.\n\n```{note}\nIt waits.\n```\n\n"
+        "```{eval-rst}\n.. code-block:: sh\n\n    harbour run\n```\n\n```{code-block} python\n:linenos:\nx = 1\n```\n"
+    )
+    page = next(page for page in read_corpus(docs).pages if page.source == "myst.md")
+    assert (page.title, "{#begin}" in page.markdown) == ("Begin", True)
+    assert "Call `Group.run` first." in page.markdown
+    assert "**note** \n\nIt waits." in page.markdown
+    assert "```sh\nharbour run\n```" in page.markdown
+    assert "```python\nx = 1\n```" in page.markdown
+    assert "toctree" not in page.markdown
+    assert "maxdepth" not in page.markdown
+
+
+def test_rst_links_and_roles_that_span_lines(docs: Path) -> None:
+    (docs / "wide.rst").write_text(
+        "Wide\n====\n\nSee the `long\nguide <https://example.com/g>`_ and :meth:`~harbour.Volume.mount`\nand ``code``.\n"
+    )
+    page = next(page for page in read_corpus(docs).pages if page.source == "wide.rst")
+    assert "[long\nguide](https://example.com/g)" in page.markdown
+    assert "`harbour.Volume.mount`" in page.markdown
+    assert "and `code`." in page.markdown
