@@ -69,6 +69,10 @@ class _Rejections:
 
     def add(self, reason: str) -> None:
         self.count += 1
+        self.warn(reason)
+
+    def warn(self, reason: str) -> None:
+        """Something the sender should know although nothing was rejected."""
         if len(self._reasons) < 3:
             self._reasons[reason] = None
 
@@ -144,6 +148,8 @@ def _from_protobuf(body: bytes, signal: _Signal, limits: DecodeLimits, rejection
 
 def _from_json(body: bytes, signal: _Signal, limits: DecodeLimits, rejections: _Rejections) -> Iterator[Any]:
     request, values, count = jsonwire.load(body), jsonwire.Values(limits), 0
+    if request and signal.resources not in request:
+        rejections.warn(f"nothing was read: the request has no {signal.resources!r}, but {', '.join(map(repr, list(request)[:3]))[:200]}")
     for group in jsonwire.objects(request, signal.resources):
         resource = jsonwire.read_resource(jsonwire.an_object(group, "resource"), jsonwire.a_text(group, "schemaUrl"), values)
         for scoped in jsonwire.objects(group, signal.scopes):

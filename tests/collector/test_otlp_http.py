@@ -226,6 +226,13 @@ def test_an_empty_request_is_a_success(content_type: str) -> None:
     assert ingest.batches == []
 
 
+def test_a_json_request_under_other_names_is_a_success_with_a_warning() -> None:
+    answer = post(endpoint(), b'{"resource_spans": []}', content_type=JSON)
+    warned = json_format.Parse(answer.content, ExportTraceServiceResponse()).partial_success
+    assert (answer.status_code, warned.rejected_spans) == (200, 0)
+    assert "resourceSpans" in warned.error_message
+
+
 def test_other_methods_are_405() -> None:
     answer = post(endpoint(), None, method="GET")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
