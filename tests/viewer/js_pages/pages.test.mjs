@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parser } from "../../../viewer/components/chat/events.js";
+import { address, read } from "../../../viewer/components/chat/place.js";
 import { contentType, pieces } from "../../../viewer/components/import_files/pieces.js";
 import { cell, table } from "../../../viewer/components/trace_list/csv.js";
 import { buckets, grain } from "../../../viewer/components/trace_list/histogram.js";
@@ -59,4 +60,8 @@ test("a file of lines is cut at line ends, another goes whole", async () => {
   assert.equal(whole.length, 1);
   assert.equal(contentType("a", '{"resourceSpans"'), "application/x-ndjson");
   assert.deepEqual(["a.json", "a.jsonl.gz", "traces.otlp-jsonl", "a.pb", "a"].map((name) => contentType(name)), ["application/json", "application/x-ndjson", "application/x-ndjson", "application/x-protobuf", "application/x-protobuf"]);
+});
+
+test("where one is in the chat is in the address, both ways", () => {
+  for (const place of ["/ask", "/ask?channel=help&thread=t%2F1&why=m1&passage=a.md%231"]) assert.equal(address(read(place.slice(4))), place);
 });

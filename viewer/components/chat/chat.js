@@ -2,8 +2,8 @@
 /**
  * The Ask page: channels and threads at the left, the conversation in the middle, "Why this answer?" at the right.
  *
- * It speaks to the bot's own HTTP API through the viewer (`/bot/…`). The URL names channel, thread and the explained message; a thread is a
- * session, so each reply links to its trace.
+ * It speaks to the bot's own HTTP API through the viewer (`/bot/…`). The address names channel, thread and the explained message (place.js); a
+ * thread is a session, so each reply links to its trace.
  */
 
 import { append, h, icon, replace } from "../trace_view/assets/dom.js";
@@ -11,424 +11,312 @@ import { oneLine } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { emptyState, snippetBox } from "../base/empty.js";
 import { ApiError, api, copy, fillViewport, menu, mountable, send, sheet, toast, typing } from "../base/shell.js";
+import { Composer } from "./composer.js";
 import { post } from "./events.js";
-import { avatar, clock, drawMessage, writeText } from "./message.js";
+import { avatar, drawMessage } from "./message.js";
+import { PATH, address, read } from "./place.js";
+import { drawSide } from "./side.js";
+import { Pending, drawStream, follows } from "./stream.js";
 import { drawWhy } from "./why.js";
 
-const PATH = "/ask";
 const USER_KEY = "rightpassage.user";
 const RETRY_MS = 4000;
 
-/** @param {HTMLElement} host @param {{bot: string, configured: boolean, suggestions: string[]}} settings */
-function create(host, settings) {
-  const stopped = new AbortController();
-  /** @type {any[]} */
-  let channels = [];
-  /** @type {any[]} */
-  let threads = [];
-  /** @type {any} */
-  let thread = null; // null: a new one
-  /** @type {any} */
-  let health = null;
-  /** @type {string[]} */
-  let reasons = [];
-  let place = read();
-  let user = localStorage.getItem(USER_KEY) || "you";
-  /** @type {AbortController | null} */
-  let answering = null;
-  /** @type {number | undefined} */
-  let retry;
+/** @typedef {{bot: string, configured: boolean, suggestions: string[]}} Settings */
 
-  const side = h("nav", { class: "chat-side", "aria-label": "Channels and threads" });
-  const head = h("header", "chat-head");
-  const stream = h("div", { class: "stream", role: "log", "aria-live": "polite", "aria-label": "Conversation" });
-  const composer = h("div", "composer");
-  const panel = h("aside", { class: "why hidden", "aria-label": "Why this answer?" });
-  const page = h("div", "chat panel", side, h("section", "chat-main", head, stream, composer), panel);
-  replace(host, page);
-  const unfit = fillViewport(page);
+export class Chat {
+  /** @param {HTMLElement} host @param {Settings} settings */
+  constructor(host, settings) {
+    this.host = host;
+    this.settings = settings;
+    this.place = read(location.search);
+    this.user = localStorage.getItem(USER_KEY) || "you";
+    /** @type {any[]} */
+    this.channels = [];
+    /** @type {any[]} */
+    this.threads = [];
+    this.thread = /** @type {any} */ (null); // null: a new one
+    this.health = /** @type {any} */ (null);
+    /** @type {string[]} */
+    this.reasons = [];
+    this.answering = /** @type {AbortController | null} */ (null);
+    this.gone = false;
+    /** @type {number | undefined} */
+    this.retry = undefined;
+    this.side = h("nav", { class: "chat-side", "aria-label": "Channels and threads" });
+    this.head = h("header", "chat-head");
+    this.stream = h("div", { class: "stream", role: "log", "aria-live": "polite", "aria-label": "Conversation" });
+    this.composer = new Composer((text) => this.say(text), () => this.answering?.abort());
+    this.panel = h("aside", { class: "why hidden", "aria-label": "Why this answer?" });
+    this.page = h("div", "chat panel", this.side, h("section", "chat-main", this.head, this.stream, this.composer.element), this.panel);
+    replace(host, this.page);
+    this.unfit = fillViewport(this.page);
+    this.onKey = (/** @type {KeyboardEvent} */ event) => this.press(event);
+    this.onPlace = () => this.fromUrl();
+    document.addEventListener("keydown", this.onKey);
+    addEventListener("popstate", this.onPlace);
+    this.start();
+  }
+
+  destroy() {
+    this.gone = true;
+    this.answering?.abort();
+    clearTimeout(this.retry);
+    this.unfit();
+    document.removeEventListener("keydown", this.onKey);
+    removeEventListener("popstate", this.onPlace);
+  }
 
   // ---- Where we are ----
 
-  function read() {
-    const query = new URLSearchParams(location.search);
-    return { channel: query.get("channel") ?? "", thread: query.get("thread") ?? "", why: query.get("why") ?? "", passage: query.get("passage") ?? "" };
-  }
-
-  /** @param {Partial<typeof place>} change @param {boolean} [replaces] */
-  function go(change, replaces = false) {
-    place = { ...place, ...change };
-    const query = new URLSearchParams(Object.entries(place).filter(([, value]) => value));
-    const href = query.size ? `${PATH}?${query}` : PATH;
+  /** @param {Partial<import("./place.js").Place>} change @param {boolean} [replaces] */
+  go(change, replaces = false) {
+    this.place = { ...this.place, ...change };
+    const href = address(this.place);
     if (href !== location.pathname + location.search) history[replaces ? "replaceState" : "pushState"]({}, "", href);
   }
 
-  async function fromUrl() {
+  async fromUrl() {
     if (location.pathname !== PATH) return;
-    const arrived = read();
-    if (JSON.stringify(arrived) === JSON.stringify(place)) return;
-    const moved = arrived.thread !== place.thread || arrived.channel !== place.channel;
-    place = arrived;
-    if (moved) await open();
-    else explainFromUrl();
+    const arrived = read(location.search);
+    if (address(arrived) === address(this.place)) return;
+    const moved = arrived.thread !== this.place.thread || arrived.channel !== this.place.channel;
+    this.place = arrived;
+    if (moved) await this.open();
+    else this.explainPlace();
   }
 
   // ---- Loading ----
 
-  async function start() {
-    clearTimeout(retry);
-    if (!settings.configured) return drawNoBot();
+  async start() {
+    clearTimeout(this.retry);
+    if (!this.settings.configured) return this.drawNoBot();
+    const { bot } = this.settings;
     try {
-      [health, channels, reasons] = await Promise.all([
-        api(`${settings.bot}/healthz`),
-        api(`${settings.bot}/channels`).then((answer) => answer.channels),
-        api(`${settings.bot}/reasons`).then((answer) => answer.reasons),
-      ]);
-      if (!place.channel || !channels.some((channel) => channel.id === place.channel)) go({ channel: channels[0]?.id ?? "" }, true);
-      await open();
+      const [health, channels, reasons] = await Promise.all([api(`${bot}/healthz`), api(`${bot}/channels`), api(`${bot}/reasons`)]);
+      [this.health, this.channels, this.reasons] = [health, channels.channels, reasons.reasons];
+      if (!this.channels.some((channel) => channel.id === this.place.channel)) this.go({ channel: this.channels[0]?.id ?? "" }, true);
+      await this.open();
+      this.composer.focus();
     } catch (error) {
-      if (!(error instanceof ApiError) || stopped.signal.aborted) return;
-      drawAway(error);
-      retry = setTimeout(start, RETRY_MS);
+      if (!(error instanceof ApiError) || this.gone) return;
+      this.drawAway(error);
+      this.retry = setTimeout(() => this.start(), RETRY_MS);
     }
   }
 
-  async function open() {
-    await loadThreads();
-    thread = place.thread ? await api(`${settings.bot}/threads/${encodeURIComponent(place.thread)}`).catch(() => null) : null;
-    if (place.thread && !thread) toast(host, "That thread is not there any more", "error");
-    draw();
-    explainFromUrl();
+  async open() {
+    await this.loadThreads();
+    const { thread } = this.place;
+    this.thread = thread ? await api(`${this.settings.bot}/threads/${encodeURIComponent(thread)}`).catch(() => null) : null;
+    if (thread && !this.thread) toast(this.host, "That thread is not there any more", "error");
+    this.draw();
+    this.explainPlace();
   }
 
-  async function loadThreads() {
-    const answer = await api(`${settings.bot}/threads`, { channel: place.channel, limit: 50 });
-    threads = answer.threads;
+  async loadThreads() {
+    this.threads = (await api(`${this.settings.bot}/threads`, { channel: this.place.channel, limit: 50 })).threads;
+  }
+
+  newThread() {
+    this.go({ thread: "", why: "", passage: "" });
+    this.thread = null;
+    this.draw();
+    this.explainPlace();
+    this.composer.focus();
   }
 
   // ---- Asking ----
 
   /** @param {string} text */
-  async function say(text) {
-    if (!text.trim() || answering) return;
-    answering = new AbortController();
-    const id = thread?.id ?? crypto.randomUUID();
-    const fresh = !thread;
-    thread ??= { id, messages: [] };
-    if (fresh) replace(stream);
-    drawComposer();
-    const asked = { id: "", role: "user", user, text, created: new Date().toISOString() };
-    append(stream, [drawMessage(asked, hands(), followsUser())]);
-    thread.messages.push(asked);
-    const pending = h("article", "message by-bot pending", avatar("", true), h("div", "message-body", h("header", "message-head", h("b", null, "Docs bot"), h("span", "app-tag", "APP")), h("div", "message-text", dots())));
-    const written = /** @type {Element} */ (pending.querySelector(".message-text"));
-    append(stream, [pending]);
-    toBottom();
-    let said = "";
+  async say(text) {
+    if (this.answering) return;
+    const fresh = !this.thread;
+    if (fresh) replace(this.stream);
+    this.thread ??= { id: crypto.randomUUID(), messages: [] };
+    const { id, messages } = this.thread;
+    const asked = { id: "", role: "user", user: this.user, text, created: new Date().toISOString() };
+    append(this.stream, [drawMessage(asked, this.hands, follows(messages[messages.length - 1], asked))]);
+    messages.push(asked);
+    this.answering = new AbortController();
+    this.composer.draw(true);
+    await this.listen(new Pending(this.stream), asked, this.answering.signal);
+    this.answering = null;
+    this.composer.draw(false);
+    if (fresh && this.thread?.id === id) this.go({ thread: id, why: "", passage: "" });
+    this.loadThreads().then(() => drawSide(this), () => undefined);
+  }
+
+  /** Draws the answer as it comes. @param {Pending} pending @param {any} asked @param {AbortSignal} signal */
+  async listen(pending, asked, signal) {
+    const thread = this.thread;
+    const path = `${this.settings.bot}/threads/${encodeURIComponent(thread.id)}/messages`;
+    /** @type {Record<string, (data: any) => void>} */
+    const take = {
+      message: (data) => Object.assign(asked, data),
+      text: (data) => pending.add(data.text),
+      error: (data) => pending.failed(data.message),
+      answer: (data) => {
+        thread.messages.push(data);
+        pending.done(drawMessage(data, this.hands, false));
+      },
+    };
     try {
-      for await (const { event, data } of post(`${settings.bot}/threads/${encodeURIComponent(id)}/messages`, { text, user, channel: place.channel }, answering.signal)) {
-        if (event === "message") Object.assign(asked, data);
-        else if (event === "text") {
-          said += data.text;
-          const near = nearBottom();
-          writeText(written, { role: "bot", text: said }, null);
-          if (near) toBottom();
-        } else if (event === "answer") {
-          thread.messages.push(data);
-          pending.replaceWith(drawMessage(data, hands(), false));
-          toBottom();
-        } else if (event === "error") {
-          writeText(written, { role: "bot", text: data.message, failed: true }, null);
-        }
-      }
-      if (answering.signal.aborted) writeText(written, { role: "bot", text: said ? `${said} …` : "Stopped." }, null);
+      for await (const { event, data } of post(path, { text: asked.text, user: this.user, channel: this.place.channel }, signal)) take[event]?.(data);
+      if (signal.aborted) pending.stopped();
     } catch (error) {
-      writeText(written, { role: "bot", text: error instanceof ApiError ? error.message : "The connection broke off.", failed: true }, null);
-    } finally {
-      pending.classList.remove("pending");
-      answering = null;
-      if (fresh) go({ thread: id, why: "", passage: "" });
-      drawComposer();
-      loadThreads().then(drawSide, () => undefined);
+      pending.failed(error instanceof ApiError ? error.message : "The connection broke off.");
     }
   }
 
-  function followsUser() {
-    const before = thread.messages[thread.messages.length - 1];
-    return Boolean(before && before.role === "user" && before.user === user);
-  }
+  // ---- Rating and explaining ----
 
-  function dots() {
-    return h("span", { class: "dots", role: "status", "aria-label": "The bot is typing" }, h("i", null), h("i", null), h("i", null));
-  }
-
-  const nearBottom = () => stream.scrollHeight - stream.scrollTop - stream.clientHeight < 80;
-  const toBottom = () => (stream.scrollTop = stream.scrollHeight);
-
-  /** @returns {import("./message.js").Hands} */
-  function hands() {
+  /** What a message can ask of the page. @returns {import("./message.js").Hands} */
+  get hands() {
     return {
-      user,
-      reasons,
-      async rate(message, value, more = {}) {
-        try {
-          const known = await send(`${settings.bot}/messages/${encodeURIComponent(message.id)}/feedback`, "PUT", { user, value, ...more });
-          message.feedback = known.feedback;
-          toast(host, value === null ? "Taken back" : more.reason ? "Noted the reason" : "Thank you: it is on the trace");
-        } catch (error) {
-          toast(host, /** @type {Error} */ (error).message, "error");
-        }
-      },
+      user: this.user,
+      reasons: this.reasons,
+      rate: (message, value, more) => this.rate(message, value, more),
       explain: (message, passage) => {
-        go({ why: message.id, passage: passage ?? "" });
-        explain(message, passage);
+        this.go({ why: message.id, passage: passage ?? "" });
+        this.explain(message, passage);
       },
-      copy: (text) => copy(text, host),
+      copy: (text) => copy(text, this.host),
     };
   }
 
-  // ---- Why ----
+  /** @param {any} message @param {1 | -1 | null} value @param {{reason?: string, source?: string}} [more] */
+  async rate(message, value, more = {}) {
+    try {
+      const known = await send(`${this.settings.bot}/messages/${encodeURIComponent(message.id)}/feedback`, "PUT", { user: this.user, value, ...more });
+      message.feedback = known.feedback;
+      toast(this.host, value === null ? "Taken back" : more.reason ? "Noted the reason" : "Thank you: it is on the trace");
+    } catch (error) {
+      toast(this.host, /** @type {Error} */ (error).message, "error");
+    }
+  }
 
   /** @param {any} message @param {string} [passage] */
-  function explain(message, passage) {
-    panel.classList.remove("hidden");
-    page.classList.add("explaining");
-    drawWhy(panel, message, hands(), closeWhy, passage);
+  explain(message, passage) {
+    this.panel.classList.remove("hidden");
+    this.page.classList.add("explaining");
+    drawWhy(this.panel, message, this.hands, () => this.closeWhy(), passage);
   }
 
-  function closeWhy() {
-    panel.classList.add("hidden");
-    page.classList.remove("explaining");
-    replace(panel);
-    if (place.why) go({ why: "", passage: "" });
+  closeWhy() {
+    this.hideWhy();
+    if (this.place.why) this.go({ why: "", passage: "" });
   }
 
-  function explainFromUrl() {
-    const message = (thread?.messages ?? []).find((/** @type {any} */ known) => known.id === place.why);
-    if (message) explain(message, place.passage);
-    else {
-      panel.classList.add("hidden");
-      page.classList.remove("explaining");
-    }
+  hideWhy() {
+    this.panel.classList.add("hidden");
+    this.page.classList.remove("explaining");
+    replace(this.panel);
+  }
+
+  explainPlace() {
+    const message = (this.thread?.messages ?? []).find((/** @type {any} */ known) => known.id === this.place.why);
+    if (message) this.explain(message, this.place.passage);
+    else this.hideWhy();
   }
 
   // ---- Drawing ----
 
-  function draw() {
-    drawSide();
-    drawHead();
-    drawStream();
-    drawComposer();
+  draw() {
+    drawSide(this);
+    this.drawHead();
+    drawStream(this);
   }
 
-  function drawSide() {
+  drawHead() {
+    const { thread, user } = this;
+    const channel = this.channels.find((known) => known.id === this.place.channel);
+    const under = thread?.title ? oneLine(thread.title, 120) : oneLine(channel?.topic ?? "", 140);
+    const faults = this.health?.faults ?? [];
     replace(
-      side,
-      h(
-        "div",
-        "workspace",
-        h("div", "avatar bot", icon(ICONS.llm)),
-        h("div", "grow", h("b", null, "Docs bot"), h("div", "muted clip presence", h("span", "online"), health?.offline ? "offline model" : oneLine(health?.chat_model ?? "", 30))),
-        h("button", { type: "button", class: "icon-button", title: "New thread", "aria-label": "New thread", onclick: newThread }, icon(ICONS.note)),
-      ),
-      h("div", "side-heading muted", "Channels"),
-      ...channels.map((channel) =>
-        h(
-          "a",
-          { class: `side-item ${channel.id === place.channel ? (thread?.id ? "here" : "on") : ""}`, href: `${PATH}?channel=${encodeURIComponent(channel.id)}`, title: oneLine(channel.topic ?? "", 120), onclick: (/** @type {MouseEvent} */ event) => stay(event, { channel: channel.id, thread: "", why: "", passage: "" }) },
-          h("span", "hash muted", "#"),
-          h("span", "grow clip", oneLine(channel.name, 40)),
-          channel.thread_count ? h("span", "muted count", String(channel.thread_count)) : null,
-        ),
-      ),
-      h("div", "side-heading muted", "Threads"),
-      threads.length ? null : h("div", "side-none muted", "none yet: ask something"),
-      ...threads.map((entry) =>
-        h(
-          "a",
-          { class: `side-item thread ${entry.id === (thread?.id ?? place.thread) ? "on" : ""}`, href: `${PATH}?channel=${encodeURIComponent(place.channel)}&thread=${encodeURIComponent(entry.id)}`, onclick: (/** @type {MouseEvent} */ event) => stay(event, { thread: entry.id, why: "", passage: "" }) },
-          h("span", "grow clip", oneLine(entry.title || "untitled", 70)),
-          h("span", "muted count", clock(entry.updated).replace(/^(\w+ \d+) .*/, "$1")),
-        ),
-      ),
-    );
-  }
-
-  /** @param {MouseEvent} event @param {Partial<typeof place>} change */
-  function stay(event, change) {
-    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
-    event.preventDefault();
-    go(change);
-    open().catch(() => undefined);
-  }
-
-  function newThread() {
-    go({ thread: "", why: "", passage: "" });
-    thread = null;
-    draw();
-    explainFromUrl();
-    composer.querySelector("textarea")?.focus();
-  }
-
-  function drawHead() {
-    const channel = channels.find((known) => known.id === place.channel);
-    replace(
-      head,
-      h("div", "grow", h("h1", "clip", h("span", "muted", "# "), oneLine(channel?.name ?? "", 40)), h("div", "muted clip", thread?.title ? oneLine(thread.title, 120) : oneLine(channel?.topic ?? "", 140))),
-      health?.faults?.length ? h("span", { class: "pill warning", title: "Switch it off with /fault NAME off" }, icon(ICONS.warning), `fault: ${health.faults.join(", ")}`) : null,
+      this.head,
+      h("div", "grow", h("h1", "clip", h("span", "muted", "# "), oneLine(channel?.name ?? "", 40)), h("div", "muted clip", under)),
+      faults.length ? h("span", { class: "pill warning", title: "Switch it off with /fault NAME off" }, icon(ICONS.warning), `fault: ${faults.join(", ")}`) : null,
       thread?.messages?.length ? h("a", { class: "button", href: `/session?session_id=${encodeURIComponent(thread.id)}`, target: "_blank", rel: "noopener" }, icon(ICONS.path), "Session") : null,
-      menu([avatar(user, false), h("span", "clip", oneLine(user, 24)), icon(ICONS.down)], `You rate as ${user}`, raterMenu, { class: "button rater" }),
+      menu([avatar(user, false), h("span", "clip", oneLine(user, 24)), icon(ICONS.down)], `You rate as ${user}`, (close) => this.raters(close), { class: "button rater" }),
     );
   }
 
   /** @param {() => void} close */
-  function raterMenu(close) {
-    const known = [...new Set([user, ...(thread?.messages ?? []).flatMap((/** @type {any} */ message) => [message.role === "user" ? message.user : null, ...(message.feedback ?? []).map((/** @type {any} */ given) => given.user)])])].filter(Boolean);
+  raters(close) {
+    const spoke = (this.thread?.messages ?? []).flatMap((/** @type {any} */ message) => [message.role === "user" ? message.user : null, ...(message.feedback ?? []).map((/** @type {any} */ given) => given.user)]);
+    const known = [...new Set([this.user, ...spoke])].filter(Boolean);
     const input = /** @type {HTMLInputElement} */ (h("input", { class: "input", placeholder: "Another name", "aria-label": "Another name" }));
     const be = (/** @type {string} */ name) => {
-      user = name.trim().slice(0, 60) || "you";
-      localStorage.setItem(USER_KEY, user);
       close();
-      draw();
-      explainFromUrl();
+      this.become(name);
     };
     return h(
       "div",
       null,
       h("div", "heading", "You write and rate as"),
-      ...known.map((name) => h("button", { type: "button", class: `item ${name === user ? "on" : ""}`, onclick: () => be(name) }, avatar(name, false), oneLine(name, 40))),
+      ...known.map((name) => h("button", { type: "button", class: `item ${name === this.user ? "on" : ""}`, onclick: () => be(name) }, avatar(name, false), oneLine(name, 40))),
       h("form", { class: "custom-range", onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), be(input.value)) }, input),
     );
   }
 
-  function drawStream() {
-    const messages = thread?.messages ?? [];
-    if (!messages.length) return replace(stream, welcome());
-    let day = "";
-    replace(
-      stream,
-      ...messages.flatMap((/** @type {any} */ message, /** @type {number} */ index) => {
-        const before = messages[index - 1];
-        const here = new Date(message.created).toDateString();
-        const divider = here !== day ? [h("div", { class: "day", role: "separator" }, h("span", null, new Date(message.created).toLocaleDateString("en", { weekday: "long", month: "long", day: "numeric" })))] : [];
-        day = here;
-        const follows = !divider.length && before?.role === "user" && message.role === "user" && before.user === message.user;
-        return [...divider, drawMessage(message, hands(), follows)];
-      }),
-    );
-    toBottom();
-    requestAnimationFrame(toBottom);
+  /** @param {string} name */
+  become(name) {
+    this.user = name.trim().slice(0, 60) || "you";
+    localStorage.setItem(USER_KEY, this.user);
+    this.draw();
+    this.explainPlace();
   }
 
-  function welcome() {
-    const notice = health?.notice ? h("p", "muted", oneLine(health.notice, 200)) : null;
-    const pages = health?.index ? `${health.index.page_count} pages, ${health.index.passage_count} passages` : "the documentation";
-    return h(
-      "div",
-      "welcome",
-      h("div", "avatar bot big", icon(ICONS.llm)),
-      h("h2", null, "Ask the documentation"),
-      h("p", "muted", `I answer from ${pages}, cite what I use, and say so when I cannot find it. Every reply links to its trace.`),
-      notice,
-      h("div", "suggestions", ...settings.suggestions.map((text) => h("button", { type: "button", class: "suggestion", onclick: () => say(text) }, text, icon(ICONS.right)))),
-    );
-  }
-
-  function drawComposer() {
-    const known = /** @type {HTMLTextAreaElement | null} */ (composer.querySelector("textarea"));
-    const text = /** @type {HTMLTextAreaElement} */ (
-      known ??
-        h("textarea", {
-          rows: "1",
-          placeholder: "Ask a question about the docs",
-          "aria-label": "Message",
-          oninput: () => grow(),
-          onkeydown: (/** @type {KeyboardEvent} */ event) => {
-            if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-              event.preventDefault();
-              submit();
-            } else if (event.key === "Escape") text.blur();
-          },
-        })
-    );
-    const grow = () => {
-      text.style.setProperty("height", "auto");
-      text.style.setProperty("height", `${Math.min(text.scrollHeight, 180)}px`);
-    };
-    const submit = () => {
-      const words = text.value.trim();
-      if (!words || answering) return;
-      text.value = "";
-      grow();
-      say(words);
-    };
-    const button = answering
-      ? h("button", { type: "button", class: "send stop", "aria-label": "Stop the answer", title: "Stop", onclick: () => answering?.abort() }, h("i", null))
-      : h("button", { type: "button", class: "send", "aria-label": "Send", title: "Send (Enter)", onclick: submit }, icon(ICONS.up));
-    const had = known && /** @type {ShadowRoot} */ (composer.getRootNode()).activeElement === known;
-    replace(
-      composer,
-      h("div", "composer-box", text, h("div", "composer-foot", h("span", "muted", h("span", "kbd", "Enter"), " send  ", h("span", "kbd", "Shift Enter"), " new line  ", h("span", "kbd", "/faults"), " break it on purpose"), h("span", "grow"), button)),
-    );
-    if (had || !known) text.focus({ preventScroll: true });
-  }
-
-  function drawNoBot() {
-    replace(side);
-    replace(head);
-    replace(composer);
-    page.classList.add("bare");
-    replace(
-      stream,
-      emptyState(host, { title: "No bot is connected", text: "The Ask page talks to the docs bot. Start it on your documentation and tell the viewer where it is, or let the demo start everything.", icon: ICONS.llm }),
-      h("div", "no-bot", snippetBox(host, [["Your docs", "python -m demo_rag_bot serve --docs ./docs --port 8600\npython -m viewer --bot http://127.0.0.1:8600"], ["Everything at once", "rightpassage demo"]])),
-    );
+  drawNoBot() {
+    const how = /** @type {[string, string][]} */ ([
+      ["Your docs", "python -m demo_rag_bot serve --docs ./docs --port 8600\npython -m viewer --bot http://127.0.0.1:8600"],
+      ["Everything at once", "rightpassage demo"],
+    ]);
+    const text = "The Ask page talks to the docs bot. Start it on your documentation and tell the viewer where it is, or let the demo start everything.";
+    this.page.classList.add("bare");
+    replace(this.stream, emptyState(this.host, { title: "No bot is connected", text, icon: ICONS.llm }), h("div", "no-bot", snippetBox(this.host, how)));
   }
 
   /** @param {ApiError} error */
-  function drawAway(error) {
-    replace(head, h("div", { class: "banner grow", role: "alert" }, icon(ICONS.warning), h("span", "grow", h("b", null, "The bot does not answer. "), oneLine(error.message, 160), ". Trying again every few seconds."), h("button", { type: "button", class: "button", onclick: start }, "Try now")));
+  drawAway(error) {
+    const text = h("span", "grow", h("b", null, "The bot does not answer. "), oneLine(error.message, 160), ". Trying again every few seconds.");
+    const again = h("button", { type: "button", class: "button", onclick: () => this.start() }, "Try now");
+    replace(this.head, h("div", { class: "banner grow", role: "alert" }, icon(ICONS.warning), text, again));
   }
 
   // ---- Keyboard ----
 
-  const onKey = (/** @type {KeyboardEvent} */ event) => {
-    if (!page.isConnected || page.querySelector(".menu")) return;
-    if (event.key === "Escape" && !panel.classList.contains("hidden")) return closeWhy();
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    if (!this.page.isConnected || this.page.querySelector(".menu")) return;
+    if (event.key === "Escape" && !this.panel.classList.contains("hidden")) return this.closeWhy();
     if (typing(event)) return;
-    const messages = /** @type {HTMLElement[]} */ ([...stream.querySelectorAll("article")]);
-    const active = /** @type {ShadowRoot} */ (page.getRootNode()).activeElement?.closest("article");
+    const messages = /** @type {HTMLElement[]} */ ([...this.stream.querySelectorAll("article")]);
+    const active = /** @type {ShadowRoot} */ (this.page.getRootNode()).activeElement?.closest("article");
     const at = active ? messages.indexOf(/** @type {HTMLElement} */ (active)) : messages.length;
+    const click = (/** @type {string} */ what) => /** @type {HTMLElement | null | undefined} */ (active?.querySelector(what))?.click();
     /** @type {Record<string, () => void>} */
     const steps = {
       j: () => messages[Math.min(messages.length - 1, at + 1)]?.focus(),
       k: () => messages[Math.max(0, at - 1)]?.focus(),
-      e: () => /** @type {HTMLElement | null} */ (active?.querySelector(".reaction.text"))?.click(),
-      "+": () => /** @type {HTMLElement | null} */ (active?.querySelector("[aria-label='Good answer']"))?.click(),
-      "-": () => /** @type {HTMLElement | null} */ (active?.querySelector("[aria-label='Bad answer']"))?.click(),
-      "/": () => composer.querySelector("textarea")?.focus(),
-      m: () => composer.querySelector("textarea")?.focus(),
+      e: () => click(".reaction.text"),
+      "+": () => click("[aria-label='Good answer']"),
+      "-": () => click("[aria-label='Bad answer']"),
+      "/": () => this.composer.focus(),
+      m: () => this.composer.focus(),
     };
     const step = steps[event.key];
     if (!step) return;
     event.preventDefault();
     step();
-  };
-  document.addEventListener("keydown", onKey);
-  addEventListener("popstate", fromUrl);
-  start();
+  }
+}
 
-  return {
-    update: () => fromUrl(),
-    destroy() {
-      stopped.abort();
-      answering?.abort();
-      clearTimeout(retry);
-      unfit();
-      document.removeEventListener("keydown", onKey);
-      removeEventListener("popstate", fromUrl);
-    },
-  };
+/** @param {HTMLElement} host @param {Settings} settings */
+function create(host, settings) {
+  const chat = new Chat(host, settings);
+  return { update: () => chat.fromUrl(), destroy: () => chat.destroy() };
 }
 
 export default mountable(create, [await sheet(new URL("./chat.css", import.meta.url))]);
