@@ -123,9 +123,16 @@ class Holder:
         self._span_id = -1
         self._record: SpanRecord | None = None
         self._span: Anything = None
+        self.failure: StoreUnreadable | None = None
 
     def __call__(self, number: int, span_id: int) -> int:
-        asked = self._asked[number]
+        try:
+            return self._holds(self._asked[number], span_id)
+        except StoreUnreadable as failure:
+            self.failure = failure
+            raise
+
+    def _holds(self, asked: Condition | Text, span_id: int) -> int:
         if span_id != self._span_id:
             self._read(span_id)
         record = self._record
@@ -170,12 +177,16 @@ class TextSearch(Protocol):
 def holding(connection: Connection, strings: Strings, where: Where, search: TextSearch | None = None) -> Generator[None]:
     """`span_holds` and `text_holds` exist inside, if the filter needs them."""
     asked = where.asked
+    holder = Holder(connection, strings, asked)
     if asked:
-        connection.create_function("span_holds", 2, Holder(connection, strings, asked))
+        connection.create_function("span_holds", 2, holder)
     if asked and search is not None:
         phrases = [one.phrase if isinstance(one, Text) else "" for one in asked]
         connection.create_function("text_holds", 2, lambda number, trace: int(search.trace_says(phrases[number], trace)))
-    yield
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise holder.failure or error from None  # SQLite only says that a function raised
 
 
 # ---- Which keys can match at all ----

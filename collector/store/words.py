@@ -14,6 +14,7 @@ from functools import lru_cache
 LONGEST = 64  # characters of a word that the index keeps; a longer one is a key, a digest or an image
 EDGE = LONGEST  # characters at both ends of a text within another that are read all the same
 WORTH_SEARCHING = 1_000  # characters of a text that may hold others
+HOLDERS = 16  # such texts of a trace that the others are looked for in; a trace of 10,000 spans has thousands
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"  # radicals, kana, jamo
@@ -54,7 +55,7 @@ def add_all(texts: Iterable[str], words: set[str]) -> None:
         pieces = (text,)
         if len(text) > 2 * EDGE and any(text in longer for longer in whole):
             pieces = (text[:EDGE], text[-EDGE:])
-        elif len(text) > WORTH_SEARCHING:
+        elif len(text) > WORTH_SEARCHING and len(whole) < HOLDERS:
             whole.append(text)
         if text.isascii():
             plain.extend(pieces)

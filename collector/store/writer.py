@@ -164,6 +164,7 @@ class Writer:
     def _load_counters(self) -> None:
         """Memory follows the file: at the start, and after a rollback. Numbers are never given out twice, also not after a delete."""
         self._open.clear()
+        self._open_spans = 0
         self._contexts.clear()
         self._first_services: dict[str, int] = {}
         self.strings.forget()
@@ -198,13 +199,14 @@ class Writer:
         return [written.get(number, Written(0, prepared.duplicates[number], 0)) for number in range(len(batches))]
 
     def _remember(self, waiting: Mapping[int, list[Span]], closed: Iterable[int]) -> None:
-        for trace in closed:
-            self._open.pop(trace, None)
+        self.forget(closed)
         for trace, spans in waiting.items():
+            self.forget([trace])
             self._open[trace] = spans
-            self._open.move_to_end(trace)
-        while self._open and sum(map(len, self._open.values())) > OPEN_SPANS:
-            self._open.popitem(last=False)
+            self._open_spans += len(spans)
+        while self._open_spans > OPEN_SPANS and len(self._open) > 1:
+            _, spans = self._open.popitem(last=False)
+            self._open_spans -= len(spans)
 
     def spans_so_far(self, before: TraceRecord) -> list[Span]:
         """The ended spans a trace has in the file, condensed where the trace is still waiting for its root."""
@@ -215,7 +217,7 @@ class Writer:
 
     def forget(self, traces: Iterable[int]) -> None:
         for trace in traces:
-            self._open.pop(trace, None)
+            self._open_spans -= len(self._open.pop(trace, ()))
 
     # ---- Small shared pieces ----
 
