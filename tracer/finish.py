@@ -8,7 +8,7 @@ own span for other exporters.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -285,12 +285,3 @@ def readable(span: Span, finished: Finished) -> Readable:
         end_time=finished.end_time,
         instrumentation_scope=finished.scope,
     )
-
-
-def shorter(finished: Finished, limit: int) -> Finished:
-    """The span with every text cut to `limit` bytes: the last resort for one that a collector finds too large."""
-    kept: Attributes = {}
-    for key, value in finished.attributes.items():
-        size = len(value) if isinstance(value, (str, bytes)) else 0
-        kept[key] = f"{_shortened(value, limit)}… [cut: {limit} of {size}]" if size > limit else value
-    return replace(finished, attributes=kept)

@@ -51,6 +51,7 @@ class Limits:
 @dataclass(slots=True)
 class _Batch:
     groups: dict[tuple[int, int], encoding.Group]
+    fleeting: bool = False  # announcements
     size: int = 0
     spans: int = 0
 
@@ -242,20 +243,19 @@ class Pipeline:
         batch.size += len(written)
         batch.spans += 1
 
-    def _ship(self, batch: _Batch, *, announcement: bool = False) -> None:
+    def _ship(self, batch: _Batch) -> None:
         body = encoding.request(batch.groups.values())
         if self._gzips:
             body = gzip.compress(body, 1)  # level 1: a third of the time of 9 for a few per cent more bytes
-        spans = 0 if announcement else batch.spans
-        self._sender.offer(Parcel("", PROTOBUF, body, spans, gzipped=self._gzips, fleeting=announcement))
-        if not announcement:
-            self._batched -= batch.spans
+        spans = 0 if batch.fleeting else batch.spans
+        self._sender.offer(Parcel("", PROTOBUF, body, spans, gzipped=self._gzips, fleeting=batch.fleeting))
+        self._batched -= spans
 
     def _announce_open(self) -> None:
         """Announces the spans that have been running for a while and were not announced yet."""
         if not self.announcing:
             return
-        now, batch = time.time_ns(), _Batch({})
+        now, batch = time.time_ns(), _Batch({}, fleeting=True)
         running = list(self._open.values())
         for span in running:
             if span.span_id not in self._announced and now - span.start_time > _ANNOUNCED_AFTER * 1e9:
@@ -263,7 +263,7 @@ class Pipeline:
                 with safely:
                     self._encode(span, batch)
         if batch.spans:
-            self._ship(batch, announcement=True)
+            self._ship(batch)
         self._announced.intersection_update({span.span_id for span in running})
         if self._open:
             self._wake.set()

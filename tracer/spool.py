@@ -2,7 +2,8 @@
 
 One file is one parcel, named by time, process, number and spans, so that the oldest goes first and counting needs no reading. Files are
 private (0600), written aside and renamed. Any later process with the same endpoint sends them: it claims a file by renaming it, and a
-claim that is ten minutes old is taken over; the collector stores a re-sent span once. When the folder is full, the oldest parcels go.
+claim that is ten minutes old is taken over; the collector stores a re-sent span once. When the folder is full, the oldest parcels go;
+after a week all do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import orjson
 
 _SUFFIX = ".parcel"
 _STALE_SECONDS = 600.0
+_KEPT_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,6 @@ class Spool:
                     self._posted.add(_stem(parcel.file))
                 parcel.file.rename(parcel.file.with_name(parcel.file.name.rpartition(".")[0]))
 
-    def empty(self) -> bool:
-        with self._lock:
-            return not self._waiting()
-
     def _waiting(self) -> list[Path]:
         try:
             names = os.listdir(self._folder)
@@ -150,6 +148,8 @@ class Spool:
         for name in names:
             if not name.endswith(_SUFFIX):
                 self._take_over(self._folder / name, now)
+            elif now - _number([name.partition("-")[0]]) / 1e9 > _KEPT_SECONDS:
+                self._forget(self._folder / name)
         return [self._folder / name for name in sorted(names) if name.endswith(_SUFFIX)]
 
     def _take_over(self, claimed: Path, now: float) -> None:
