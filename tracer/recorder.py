@@ -267,9 +267,9 @@ def active() -> Recorder | None:
         return current.recorder
     with _configuring:
         if current.recorder is None and not current.off:
-            from tracer.configuration import configure
+            from tracer.configuration import configure_by_itself
 
-            configure()
+            configure_by_itself()
     if current.recorder is None:
         current.off = True
     return current.recorder

@@ -354,6 +354,15 @@ work(1)
     assert (headers["x-team"], headers["Authorization"], headers["Content-Encoding"]) == ("search", "Bearer secret", "gzip")
 
 
+def test_a_program_that_names_no_collector_leaves_no_files(tmp_path: Path) -> None:
+    program = "import tracer\nwith tracer.chain('x'): pass\n"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "RIGHTPASSAGE_"))}
+    for more, files in (({}, 0), ({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}, 1)):
+        environment |= {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path), **more}
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=30, env=environment)
+        assert len(list(tmp_path.rglob("*.parcel"))) == files
+
+
 def test_running_spans_are_announced_to_our_collector_only(sink: Sink) -> None:
     with tracer.chain("unannounced"):
         time.sleep(0.6)
