@@ -277,8 +277,14 @@ def active() -> Recorder | None:
 
 def flush(timeout: float = 5.0) -> Delivery:
     """Sends what is queued, waiting at most `timeout` seconds; what cannot be sent is safe on disk where there is a spool."""
-    pipeline = current.recorder.pipeline if current.recorder is not None else None
-    return pipeline.flush(timeout) if pipeline is not None else Delivery()
+    recorder = current.recorder
+    if recorder is None:
+        return Delivery()
+    if recorder.pipeline is not None:
+        return recorder.pipeline.flush(timeout)
+    with safely:
+        recorder.provider.force_flush(int(timeout * 1000))  # an exporter of the user's: OpenTelemetry does not count
+    return Delivery()
 
 
 def delivery() -> Delivery:

@@ -114,7 +114,7 @@ tracer.configure(exporter=exporter)
 """
         + WORK
         + """
-trace.get_tracer_provider().force_flush()
+tracer.flush()
 print(json.dumps(sorted(span.name for span in exporter.get_finished_spans())))
 """
     )
