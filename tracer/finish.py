@@ -134,6 +134,9 @@ def _llm(attributes: Attributes) -> None:
         found = messages.from_output(returned)
         if found is not None:
             attributes[names.OUTPUT_MESSAGES] = found
+    if type(returned) is bytes and names.INPUT_TOKENS not in attributes:
+        for key, value in messages.told_by_completion(returned).items():
+            attributes.setdefault(key, value)
 
 
 def _embedding(attributes: Attributes) -> None:

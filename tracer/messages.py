@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import orjson
 
+from tracer import conventions as names
+
 Message = dict[str, Any]
 Part = dict[str, Any]
 
@@ -136,3 +138,21 @@ def from_output(returned: str | bytes) -> bytes | None:
         value = [{**choice["message"], "finish_reason": choice.get("finish_reason")} for choice in choices if "message" in choice]
     found = messages(value, role="assistant")
     return orjson.dumps(found) if found else None
+
+
+def told_by_completion(returned: bytes) -> dict[str, Any]:
+    """Model, tokens and finish reasons, where a model call returned the provider's whole answer; as attributes."""
+    value: object = orjson.loads(returned)
+    if not isinstance(value, dict):
+        return {}
+    answer = cast("dict[str, Any]", value)
+    usage: Mapping[str, Any] = answer["usage"] if isinstance(answer.get("usage"), dict) else {}
+    choices = [choice for choice in answer.get("choices") or () if isinstance(choice, dict)]
+    told = {
+        names.RESPONSE_MODEL: answer.get("model") if usage else None,
+        names.RESPONSE_ID: answer.get("id") if usage else None,
+        names.INPUT_TOKENS: usage.get("prompt_tokens", usage.get("input_tokens")),
+        names.OUTPUT_TOKENS: usage.get("completion_tokens", usage.get("output_tokens")),
+        names.FINISH_REASONS: tuple(str(choice["finish_reason"]) for choice in choices if choice.get("finish_reason")) or None,
+    }
+    return {key: item for key, item in told.items() if isinstance(item, (str, int, tuple))}
