@@ -37,6 +37,13 @@ def total_cost(value: Any) -> float | None:
     return total or None
 
 
+def _kind(reading: Reading) -> SpanKind | None:
+    """What is declared; but the JavaScript client calls an embedding a generation."""
+    kind = DIALECT.declared_kind(reading)
+    model = reading.attributes.get("langfuse.observation.model.name")
+    return SpanKind.EMBEDDING if kind is SpanKind.LLM and isinstance(model, str) and "embedding" in model.lower() else kind
+
+
 def _refine(reading: Reading) -> None:
     _move_tools(reading)
     started = reading.attributes.get(COMPLETION_START)
@@ -80,6 +87,7 @@ DIALECT = Dialect(
     scopes=("langfuse-sdk",),
     kind_key="langfuse.observation.type",
     kinds=KINDS,
+    kind=_kind,
     keys={
         "langfuse.observation.input": ("input", unquoted),
         "langfuse.observation.output": ("output", unquoted),
