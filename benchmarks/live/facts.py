@@ -362,7 +362,9 @@ def trace_facts(trace_id: str, spans: Sequence[Span], totals: dict[str, int] | N
         "services": services,
         "tree": [branch(span) for span in tops],
         "has_error": any(
-            span.status == "error" or any(event.name == "exception" for event in span.events if span.scope.name in ("", "langsmith"))
+            span.status == "error"
+            or span.attributes.get("langfuse.observation.level") == "ERROR"
+            or any(event.name == "exception" for event in span.events if span.scope.name in ("", "langsmith"))
             for span in spans
         ),
     }
