@@ -69,11 +69,8 @@ def phoenix(python: str, spans: int) -> float | None:
         server = subprocess.Popen(
             [python, "-m", "phoenix.server.main", "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        count = [
-            sys.executable,
-            "-c",
-            f"import sqlite3; print(sqlite3.connect('file:{folder}/phoenix.db?mode=ro', uri=True).execute('select count(*) from spans').fetchone()[0])",
-        ]
+        asked = f"sqlite3.connect('file:{folder}/phoenix.db?mode=ro', uri=True).execute('select count(*) from spans').fetchone()[0]"
+        count = [sys.executable, "-c", f"import sqlite3; print({asked})"]
         try:
             _wait_for("http://127.0.0.1:6106/healthz", 120)
             began = time.perf_counter()

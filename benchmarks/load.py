@@ -14,6 +14,7 @@ import gzip
 import http.client
 import json
 import random
+import re
 import statistics
 import threading
 import time
@@ -29,7 +30,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 SPANS_PER_TRACE = 8
 TRACES_PER_SESSION = 20
 RETRYABLE = {0, 429, 502, 503, 504}  # 0: no connection
-SYLLABLES = ["an", "ber", "con", "de", "er", "fu", "ge", "hal", "in", "jo", "ka", "lo", "men", "nor", "op", "pra", "qui", "re", "sta", "ter", "un", "ver", "wil", "xe", "yon", "za"]
+SYLLABLES = re.findall(r"\w+", "an ber con de er fu ge hal in jo ka lo men nor op pra qui re sta ter un ver wil xe yon za")
 WORDS = [a + b + c for a in SYLLABLES[:16] for b in SYLLABLES for c in ("", "s", "ing", "ed", "al", "ment")]
 
 
