@@ -19,6 +19,7 @@ from demo_rag_bot.local_model import count_tokens
 from demo_rag_bot.retrieval import Candidate
 
 MAX_SOURCES = 5
+CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +113,18 @@ def assemble(question: str, candidates: Sequence[Candidate], *, budget: int, his
 def cite(text: str, passages: Sequence[Candidate]) -> tuple[str, list[Citation]]:
     """The text without marks that point nowhere, and every mark it had, once each."""
     found: dict[str, Citation] = {}
-    for number in re.findall(r"\[(\d+)\]", text):
+
+    def checked(mark: re.Match[str]) -> str:
+        number = mark[1]
         there = 0 < int(number) <= len(passages)
         passage = passages[int(number) - 1].passage if there else None
         found[number] = Citation(f"[{number}]", passage.id if passage else None, passage.link if passage else None)
-    cleaned = re.sub(r" ?\[(\d+)\]", lambda mark: mark[0] if found[mark[1]].valid else "", text)
-    tracer.current_span().set_citations(
-        [{"marker": c.marker, "document_id": c.document_id, "valid": c.valid} for c in found.values()]
-    ).set_output(cleaned)
+        return mark[0] if there else ""
+
+    parts = CODE.split(text)  # `rows[0]` in code is no citation
+    cleaned = "".join(part if place % 2 else re.sub(r" ?\[(\d{1,4})\]", checked, part) for place, part in enumerate(parts))
+    marks = [{"marker": one.marker, "document_id": one.document_id, "valid": one.valid} for one in found.values()]
+    tracer.current_span().set_citations(marks).set_output(cleaned)
     return cleaned, list(found.values())
 
 

@@ -22,7 +22,7 @@ from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.retrieval import Candidate, as_candidates
 
 # Weights beside 1 for BM25, each feature scaled to at most 1 within the candidates; chosen by a sweep (benchmarks/bot_retrieval.py)
-EVENNESS, WINDOW, CLOSENESS = 0.2, 0.4, 0.3
+EVENNESS, WINDOW, CLOSENESS = 0.5, 0.4, 0.3
 DENSE = 1.0  # an embedder that knows meaning
 DENSE_LEXICAL = 0.2  # the offline one, which only sees words again
 SAME_SECTION, SAME_PAGE = 0.75, 0.97  # what a passage is worth after another of its section, of its page
@@ -73,17 +73,22 @@ def _scaled(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _nearness(sequence: Sequence[str], asked: Sequence[Asked], worth: NDArray[np.floating]) -> tuple[float, float]:
     """(share of the question's weight inside the best window of the passage, how closely its words follow each other)."""
-    meets = {term: number for number, one in reversed(list(enumerate(asked))) for term in (*one.stand_ins, one.term)}
-    places = [(place, meets[term]) for place, term in enumerate(sequence) if term in meets]
+    meets: dict[str, tuple[int, float]] = {}  # term → (which word of the question it meets, how well)
+    for number, one in enumerate(asked):
+        for term, how_well in ((one.term, 1.0), *one.stand_ins.items()):
+            if how_well > meets.get(term, (0, 0.0))[1]:
+                meets[term] = number, how_well
+    places = [(place, *meets[term]) for place, term in enumerate(sequence) if term in meets]
     total = float(worth.sum()) or 1.0
-    close = sum((worth[a] + worth[b]) / total / (q - p + 1) for (p, a), (q, b) in pairwise(places) if a != b)
-    best, first, inside = 0.0, 0, Counter[int]()
-    for place, number in places:
-        inside[number] += 1
-        while places[first][0] < place - WINDOW_TERMS:
-            inside[places[first][1]] -= 1
-            first += 1
-        best = max(best, float(sum(worth[one] for one, count in inside.items() if count)))
+    close = sum((worth[a] * x + worth[b] * y) / total / (q - p + 1) for (p, a, x), (q, b, y) in pairwise(places) if a != b)
+    best = 0.0
+    for first, (start, _, _) in enumerate(places):
+        inside: dict[int, float] = {}
+        for place, number, how_well in places[first:]:
+            if place > start + WINDOW_TERMS:
+                break
+            inside[number] = max(how_well, inside.get(number, 0.0))
+        best = max(best, float(sum(worth[number] * how_well for number, how_well in inside.items())))
     return best / total, math.log1p(float(close))
 
 

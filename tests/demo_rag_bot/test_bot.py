@@ -122,6 +122,12 @@ def test_a_mark_that_points_nowhere_is_taken_out(bot: Bot) -> None:
     assert spans.named("check citations").json("rightpassage.citations")[1]["valid"] is False
 
 
+def test_an_index_in_code_is_no_citation(bot: Bot) -> None:
+    found = bot.retriever.retrieve("mount a volume", 2)[:2]
+    text = "Take `rows[0]` [1]:\n\n```python\nprint(rows[7])\n```\n\nor all [9]."
+    assert cite(text, found)[0] == text.replace(" [9]", "")
+
+
 # ---- Endpoints that misbehave ----
 
 
