@@ -75,9 +75,9 @@ def leaves_of_text(text: str | None) -> list[Json]:
 class Payload:
     """What a span (and the log records that carry its ids) says, flat."""
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, leave_out: Sequence[str] = ()) -> None:
         failures = [span.status_message, *(dict(e.attributes) for e in span.events if e.name == "exception")]
-        counted = {key: value for key, value in span.attributes.items() if not key.endswith(".langgraph_step")}
+        counted = {key: value for key, value in span.attributes.items() if not key.endswith((".langgraph_step", *leave_out))}
         said = [span.name, counted, *(dict(e.attributes) for e in span.events if e.name != "exception")]
         self.failure = "\n".join(str(leaf) for value in failures for leaf in leaves(value))
         self.values = [leaf for value in said for leaf in leaves(value)]
@@ -103,6 +103,8 @@ class Payload:
 
 # ---- Truth → facts of a span ----
 
+INPUTS = ("input.value", "gen_ai.input.messages", "langfuse.observation.input", "mlflow.spanInputs", "traceloop.entity.input")
+OUTPUTS = ("output.value",)
 PROVIDERS = {"chat": "openai", "responses": "openai", "embeddings": "openai", "anthropic": "anthropic"}
 PROVIDER_KEYS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ls_provider")
 
@@ -130,7 +132,8 @@ class About:
             fact = [{key: document[key] for key in keys} for document in fact] if keys else None
         elif name == "input_messages":
             fact = [{key: value for key, value in m.items() if key != "tool_call_id" or self.payload.holds(value)} for m in fact]
-            if not all(self.payload.holds([m.get("tool_calls"), *leaves_of_text(m.get("content"))]) for m in fact):
+            asked = Payload(self.span, OUTPUTS)  # an answer may repeat what went before it (Gemini's automatic calls)
+            if not all(asked.holds([m.get("tool_calls"), *leaves_of_text(m.get("content"))]) for m in fact):
                 self.absent.append(name)
                 return
             fact = [without_quotes(m) for m in fact]
@@ -151,9 +154,10 @@ class About:
         if name != "tokens":
             return self.payload.holds(key) and self.payload.holds(value)
         told = {"reasoning_output": ("reasoning", "thoughts"), "cached_input": ("cache",)}.get(key, ("",))
-        if not any(map(self.payload.holds, told)):
+        answered = Payload(self.span, INPUTS)  # a history may tell the tokens of earlier calls (Agno)
+        if not any(map(answered.holds, told)):
             return False  # a small number of something else
-        numbers, apart = self.payload.numbers, {"input": "cached_input", "output": "reasoning_output"}
+        numbers, apart = answered.numbers, {"input": "cached_input", "output": "reasoning_output"}
         if float(value) in numbers or (key == "total" and {float(fact["input"]), float(fact["output"])} <= numbers):
             return True
         part = fact.get(apart.get(key, ""), 0)  # counted apart: 42 as 26 and 16 cached
