@@ -22,11 +22,11 @@ from typing import Protocol
 
 import orjson
 
-from collector.errors import InvalidValue
+from collector.errors import InvalidValue, StoreUnreadable
 from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
 from collector.model import Page, PageRequest, SpanKind, SpanRow, TraceSummary
 from collector.store import words
-from collector.store.connection import Connection
+from collector.store.connection import Connection, sqlite3
 from collector.store.facets import FACETS, PACE
 from collector.store.matching import holds, needs_understanding, searchable
 from collector.store.pruning import Candidate

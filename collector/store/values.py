@@ -37,7 +37,7 @@ def find_values(
 ) -> Sequence[ValueCount]:
     condition = _asked(field)
     name = condition.field
-    if FIELDS[name].choices and name not in {"kind", "status"}:
+    if FIELDS[name].choices and name not in FACETS and name not in _SPAN_COLUMNS:
         return [ValueCount(choice, 0) for choice in FIELDS[name].choices if choice.lower().startswith(prefix.lower())][:limit]
     if name in FACETS and not filter:
         counts = _exact(connection, name, prefix, limit)

@@ -503,6 +503,8 @@ class FindConformance:
         assert [(one.value, one.count) for one in shop.values("tag", filter=parse("session:s0"))] == [("t0", 3), ("t2", 2)]
         assert [one.value for one in shop.values('resource["host.name"]', "h")][:2] == ["h0", "h1"]
         assert {one.value for one in shop.values("passage.source")} == {"faq.md", "terms.md"}
+        assert {one.value: one.count for one in shop.values("status", filter=parse("kind:llm status:error"))}["error"] == 4
+        assert [one.value for one in shop.values("state", "r")] == ["running"]
         with pytest.raises(InvalidValue):
             shop.values("colour")
 

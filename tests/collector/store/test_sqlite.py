@@ -130,6 +130,19 @@ def test_damage_is_told_and_nothing_is_deleted(path: Path, seed: int) -> None:
     assert not complaint or str(path) in complaint
 
 
+def test_a_damaged_pack_is_told_also_while_a_filter_reads_it(path: Path) -> None:
+    store = open_store(path)
+    store.write(Batch(spans=[span()]))
+    store.close()
+    direct = connect(path)
+    direct.execute("UPDATE packs SET data=substr(data, 1, length(data) - 8) || randomblob(8)")
+    direct.close()
+    hurt = open_store(path)
+    with pytest.raises(StoreUnreadable, match="damaged"):
+        hurt.find_traces(parse('attr["absent"]:1'), PageRequest())
+    hurt.close()
+
+
 def test_a_truncated_file_with_its_log_is_refused(path: Path) -> None:
     store = open_store(path)
     store.write(Batch(spans=[span()]))
