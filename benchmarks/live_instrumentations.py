@@ -177,7 +177,14 @@ SDKS = (
         ("rag openinference", "agent openinference", "error openinference"),
         packages=("openinference-instrumentation-haystack", "haystack-ai"),
     ),
-    Sdk("haystack", "haystack", "haystack_pipeline.py", ("rag native", "agent native", "error native"), packages=("haystack-ai",)),
+    Sdk(
+        "haystack",
+        "haystack",
+        "haystack_pipeline.py",
+        ("rag native", "agent native", "error native"),
+        {"HAYSTACK_CONTENT_TRACING_ENABLED": "true"},
+        packages=("haystack-ai",),
+    ),
     Sdk(
         "openinference_dspy",
         "dspy",

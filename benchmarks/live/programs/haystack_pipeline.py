@@ -19,7 +19,6 @@ if sys.argv[2] == "native":
     from haystack.tracing import OpenTelemetryTracer
     from opentelemetry import trace
 
-    tracing.tracer.is_content_tracing_enabled = True
     tracing.enable_tracing(OpenTelemetryTracer(trace.get_tracer("haystack")))
 else:
     from openinference.instrumentation.haystack import HaystackInstrumentor
