@@ -60,12 +60,13 @@ class Step:
         return span.__enter__()
 
     def __exit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:
-        span: Any = get_current().get(SPAN_KEY)
-        if getattr(span, "opener", None) is self:  # one step may be open many times at once
-            self._opened.remove(span)
-        else:
-            span = self._opened.pop()
-        span.__exit__(exc_type, exc_val, exc_tb)
+        with safely:
+            span: Any = get_current().get(SPAN_KEY)
+            if getattr(span, "opener", None) is self:  # one step may be open many times at once
+                self._opened.remove(span)
+            else:
+                span = self._opened.pop()
+            span.__exit__(exc_type, exc_val, exc_tb)
 
     def open(self, name: str) -> Span:
         """A started span that is not current yet; a silent one when tracing is off."""

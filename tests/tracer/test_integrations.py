@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -266,3 +270,21 @@ def test_instrument_says_what_to_install(sink: Sink, caplog: pytest.LogCaptureFi
     said = " ".join(record.getMessage() for record in caplog.records)
     assert "pip install openinference-instrumentation-langchain" in said
     assert "no_such_library is not traced" in said
+
+
+def test_an_installed_instrumentation_is_found_by_its_entry_point(quiet_sink: Sink, tmp_path: Path) -> None:
+    (tmp_path / "fake_instrumentation.py").write_text("""
+class Instrumentor:
+    def instrument(self, **options):
+        with options["tracer_provider"].get_tracer("fake").start_as_current_span("theirs"):
+            pass
+""")
+    installed = tmp_path / "fake_instrumentation-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-instrumentation\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[openinference_instrumentor]\nlang-chain = fake_instrumentation:Instrumentor\n")
+    program = f"import tracer; tracer.configure(endpoint={quiet_sink.url!r}, spool=False); print(tracer.instrument('lang_chain'))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.stdout.strip() == "['lang_chain']", done.stderr
+    assert [span.name for span in quiet_sink.all()] == ["theirs"]
