@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import tracer
 from demo_rag_bot.bot import Bot
 from demo_rag_bot.conversation import Conversations
 from demo_rag_bot.settings import BotSettings, Library
@@ -105,6 +106,12 @@ def store(tmp_path: Path) -> Iterator[ThreadStore]:
 @pytest.fixture
 def talk(library: Library, store: ThreadStore) -> Conversations:
     return Conversations(library, library.index(), store)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untraced() -> None:
+    """Nothing is sent anywhere; what a test captures it captures all the same."""
+    tracer.disable()
 
 
 @pytest.fixture(autouse=True)
