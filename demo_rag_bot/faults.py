@@ -116,7 +116,7 @@ class _WrongEmbedder(Endpoint):
 class _DenseOnly(Retriever):
     """Lexical search is switched off, so that nothing makes up for the vectors."""
 
-    @tracer.retriever("lexical search", stage="recall")
+    @tracer.retriever("lexical search", stage="recall", capture_output=False)
     def lexical(self, query: str, depth: int) -> list[Hit]:
         return []
 

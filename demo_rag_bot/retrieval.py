@@ -58,19 +58,19 @@ class Retriever:
         self._record_index(span)
         return kept
 
-    @tracer.retriever("dense search", stage="recall")
+    @tracer.retriever("dense search", stage="recall", capture_output=False)
     def dense(self, query: str, depth: int) -> list[Hit]:
         hits = self.index.dense(self.endpoint.embed_query(query), depth)
         self._record(query, hits, "cosine")
         return hits
 
-    @tracer.retriever("lexical search", stage="recall")
+    @tracer.retriever("lexical search", stage="recall", capture_output=False)
     def lexical(self, query: str, depth: int) -> list[Hit]:
         hits = self.index.lexical(query, depth)
         self._record(query, hits, "bm25")
         return hits
 
-    @tracer.retriever("fuse", stage="fuse", ignore=["searches"])
+    @tracer.retriever("fuse", stage="fuse", ignore=["searches"], capture_output=False)
     def fuse(self, searches: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
         """Reciprocal Rank Fusion: each search adds weight / (60 + rank)."""
         scores: dict[int, float] = {}
@@ -85,7 +85,7 @@ class Retriever:
         tracer.current_span().set_candidates(as_candidates(fused), score_kind="rrf")
         return fused
 
-    @tracer.retriever("filter", stage="filter", ignore=["candidates"])
+    @tracer.retriever("filter", stage="filter", ignore=["candidates"], capture_output=False)
     def filter(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Drops what the caller does not allow, and the second copy of a text."""
         seen: dict[str, str] = {}
