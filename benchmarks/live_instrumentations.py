@@ -148,6 +148,8 @@ LANGSMITH |= {"LANGSMITH_ENDPOINT": "{http}", "OTEL_EXPORTER_OTLP_ENDPOINT": "{h
 MLFLOW = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "{http}/v1/traces", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}
 MLFLOW |= {"MLFLOW_TRACKING_URI": "{folder}/mlruns", "MLFLOW_ENABLE_OTLP_EXPORTER": "true", "MLFLOW_TRACE_ENABLE_OTLP_DUAL_EXPORT": "false"}
 TRACELOOP = {"TRACELOOP_BASE_URL": "{http}", "TRACELOOP_TELEMETRY": "false", "TRACELOOP_METRICS_ENABLED": "false"}
+MLFLOW_GRPC = MLFLOW | {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://{grpc}", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
+TRACELOOP_GRPC = TRACELOOP | {"TRACELOOP_BASE_URL": "{grpc}"}
 SK = {"SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS": "true"}
 SK |= {"SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE": "true"}
 OPENAI_CALLS = ("rag", "tools", "plain", "responses", "image")
@@ -426,6 +428,8 @@ SDKS = (
         ("rag langfuse", "tools langfuse", "stream langfuse"),
         packages=("@langfuse/otel", "openai"),
     ),
+    Sdk("mlflow_grpc", "mlflow", "mlflow_openai.py", ("rag",), MLFLOW_GRPC, packages=("mlflow", "openai")),
+    Sdk("traceloop_grpc", "traceloop", "traceloop_openai.py", ("rag",), TRACELOOP_GRPC, packages=("traceloop-sdk", "openai")),
     Sdk("vercel_ai4", "npm4", "vercel_ai.mjs", ("rag 4", "tools 4", "stream 4", "object 4", "error 4"), packages=("ai",)),
     Sdk("vercel_ai5", "npm5", "vercel_ai.mjs", ("rag 5", "tools 5", "stream 5", "object 5", "error 5"), packages=("ai",)),
     Sdk("vercel_ai6", "npm6", "vercel_ai.mjs", ("rag 6", "tools 6", "stream 6", "object 6", "error 6"), packages=("ai",)),
