@@ -8,6 +8,7 @@ One client may be shared by threads. It makes no connection before the first que
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ class CollectorClient:
     def backup(self, path: str | Path) -> int:
         """Write a consistent copy of the running collector's database to a new file here; returns its bytes."""
         json_body = {"content": b"{}", "headers": {"content-type": "application/json"}}
-        with self._stream("POST", "/api/v1/backup", **json_body) as answer, Path(path).open("xb") as out:
+        with self._stream("POST", "/api/v1/backup", **json_body) as answer, open(path, "xb", opener=_for_the_owner) as out:
             for part in answer.iter_bytes():
                 out.write(part)
             return out.tell()
@@ -354,6 +355,11 @@ def _refusal(answer: httpx.Response) -> RightPassageError:
             return FilterError(detail, str(problem.get("value", "")), int(problem.get("position", 0)), problem.get("suggestions") or ())
         case _:
             return _BY_STATUS.get(answer.status_code, CollectorRefused)(detail)
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    """A backup holds every prompt: like the database, it is for its owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 _BY_STATUS: dict[int, type[RightPassageError]] = {

@@ -303,7 +303,7 @@ def _time_span(text: str, now_ns: int) -> tuple[int, int]:
         at = now_ns - duration_ns(relative)
         return at, at
     if re.fullmatch(r"\d{16,19}", text):
-        return int(text), int(text)
+        return min(int(text), MAX_NS), min(int(text), MAX_NS)
     return _calendar(text)
 
 
@@ -327,7 +327,8 @@ def _number(text: str) -> int | float:
     if found is None:
         raise _BadValue("a number: 5, 0.02, 10k")
     value = float(found[1]) * _SUFFIX.get(found[2].lower(), 1)
-    return int(found[1]) if re.fullmatch(r"[+-]?\d+", found[1]) and not found[2] else value
+    exact = abs(value) < MAX_NS and re.fullmatch(r"[+-]?\d+", found[1]) and not found[2]  # SQLite compares larger ones as REAL
+    return int(found[1]) if exact else value
 
 
 def _boolean(text: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ SECURITY_HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
+_PORT = re.compile(r":\d{0,5}")
 _GRPC_CODES = {401: 16, 403: 7, 421: 7}  # google.rpc.Code of the refusals an OTLP client can meet here
 _JSON_TYPES = frozenset({"application/json"})
 _UPLOAD_TYPES = _JSON_TYPES | {"application/x-ndjson", "application/jsonl", "application/x-protobuf", "application/octet-stream"}
@@ -68,8 +70,10 @@ def _host_name(host: str) -> str:
     """`Example.org:4318` → `example.org`, `[::1]:4318` → `::1`."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].removesuffix(".")
+        name, _, port = host[1:].partition("]")
+        return name if not port or _PORT.fullmatch(port) else host
+    name, colon, port = host.partition(":")
+    return name.removesuffix(".") if not colon or _PORT.fullmatch(colon + port) else host
 
 
 def _is_address(name: str) -> bool:

@@ -59,6 +59,7 @@ from collector.model import (
     Version,
     Written,
 )
+from tracer.conventions import SPAN_STATE
 
 JsonObject = dict[str, Any]
 M = TypeVar("M")
@@ -308,10 +309,11 @@ def span_json(span: Span, *, attributes: bool = True) -> JsonObject:
         "start_time": rfc3339(span.start_unix_nano),
         "start_unix_nano": str(span.start_unix_nano),
     }
-    if span.end_unix_nano:
+    running = not span.end_unix_nano and span.attributes.get(SPAN_STATE) == "running"  # an end time of 0 alone is a mistake of the sender
+    if not running:
         out |= {"end_unix_nano": str(span.end_unix_nano), "duration_ns": span.duration_ns}
     out["status"] = known.status.value
-    out["state"] = "ended" if span.end_unix_nano else "running"
+    out["state"] = "running" if running else "ended"
     for name in _PLAIN:
         value = getattr(known, name)
         if value is not None and value != () and value != {} and value != []:

@@ -14,12 +14,14 @@ from starlette.responses import Response
 
 from collector import otlp
 from collector.errors import MalformedRequest, UnsupportedMediaType
+from collector.filters import Filter
 from collector.jsonform import encode, from_json, to_json, trace_json
 from collector.model import Batch, Score, Trace, Written
 from collector.otlp import Encoding
 from collector.routes.answer import json_answer, streamed_answer
 from collector.routes.otlp import INFLATERS
 from collector.routes.parts import Asked, Here
+from collector.store.base import SpanStore
 
 router = APIRouter(prefix="/api/v1", tags=["exchange"])
 
@@ -54,11 +56,19 @@ def export(
     ] = Format.otlp_jsonl,
 ) -> Response:
     """The matching traces, oldest first, one line each."""
-    write = _WRITERS[format]
-    lines: Iterator[bytes] = (
-        write(trace, here.store.scores(trace_id=trace.summary.trace_id)) + b"\n" for trace in here.store.spans(filter)
-    )
-    return streamed_answer(request, lines, "application/x-ndjson", filename=f"traces.{format}")
+    return streamed_answer(request, _exported(here.store, filter, _WRITERS[format]), "application/x-ndjson", filename=f"traces.{format}")
+
+
+def _exported(store: SpanStore, filter: Filter, write: Callable[[Trace, Sequence[Score]], bytes]) -> Iterator[bytes]:
+    """A line per trace, with its scores; those of a session travel with the first of its traces."""
+    told: set[str] = set()
+    for trace in store.spans(filter):
+        scores = list(store.scores(trace_id=trace.summary.trace_id))
+        session = trace.summary.session_id
+        if session is not None and session not in told:
+            told.add(session)
+            scores += store.scores(session_id=session)
+        yield write(trace, scores) + b"\n"
 
 
 @router.post("/import")

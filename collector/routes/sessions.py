@@ -21,6 +21,7 @@ def find_sessions(request: Request, here: Here, filter: Asked, limit: Limit = 50
 
 @router.get("/{session_id:path}")
 def read_session(request: Request, here: Here, session_id: str) -> Response:
-    """One session and its traces, oldest first: `{session, traces: [TraceSummary…]}`."""
+    """One session and its traces, oldest first: `{session, traces: [TraceSummary…], scores}`; `scores` are the session's own."""
     session, traces = here.store.session(session_id)
-    return json_answer(request, {"session": to_json(session), "traces": to_json(traces)}, tagged=True)
+    scores = here.store.scores(session_id=session_id)
+    return json_answer(request, {"session": to_json(session), "traces": to_json(traces), "scores": to_json(scores)}, tagged=True)

@@ -294,6 +294,7 @@ def test_prune_says_what_would_go_and_does_it(running: RunningCollector) -> None
 def test_backup_and_renormalise(running: RunningCollector, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     assert command("backup", str(copy), "--collector", running.http).returncode == 0
+    assert copy.stat().st_mode & 0o077 == 0, "for its owner alone, like the database"
     assert copy.stat().st_size > 0
     assert command("backup", str(copy), "--collector", running.http).returncode == 1, "nothing is overwritten"
     assert "spans changed" in command("renormalise", "--collector", running.http).stdout

@@ -214,6 +214,16 @@ def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
     assert 0 <= position <= len(text)
 
 
+def test_numbers_beyond_what_a_database_counts_with_still_compare() -> None:
+    huge = root("tokens:>999999999999999999999999")
+    assert isinstance(huge, Condition)
+    assert isinstance(huge.value, float)
+    late = root("start:<9999999999999999999")
+    assert isinstance(late, Condition)
+    assert isinstance(late.value, int)
+    assert late.value < 2**63
+
+
 @given(st.integers(min_value=0, max_value=10**15))
 def test_durations_read_back(nanoseconds: int) -> None:
     assert duration_ns(f"{nanoseconds}ns") == nanoseconds

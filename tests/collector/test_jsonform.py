@@ -102,7 +102,7 @@ def test_a_span_reads_as_the_contract_says() -> None:
 
 
 def test_a_running_span_has_no_end() -> None:
-    shown = to_json(Span(TRACE, SPAN, "", "root", 1, 0))
+    shown = to_json(Span(TRACE, SPAN, "", "root", 1, 0, {"rightpassage.span.state": "running"}))
     assert shown["state"] == "running"
     assert not {"end_unix_nano", "duration_ns", "parent_span_id"} & shown.keys()
 
@@ -167,3 +167,12 @@ def test_ten_thousand_levels_need_no_recursion() -> None:
     rows = [row(f"{i}", f"{i - 1}" if i else "", i) for i in range(10_000)]
     columns = columns_json(skeleton(*reversed(rows)))["columns"]
     assert columns["parent"] == list(range(-1, 9_999))
+
+
+def test_an_end_time_of_zero_is_a_mistake_where_the_span_does_not_say_that_it_runs() -> None:
+    mistake = Span(TRACE, SPAN, "", "step", 5, 0)
+    assert {name: to_json(mistake)[name] for name in ("state", "end_unix_nano", "duration_ns")} == {
+        "state": "ended",
+        "end_unix_nano": "0",
+        "duration_ns": 0,
+    }

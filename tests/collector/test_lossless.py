@@ -11,6 +11,7 @@ from collector.client import CollectorClient
 from collector.otlp import encode_traces
 from collector.transfer import export_to, import_files
 from tests.collector.otlp_bodies import SPAN, TRACE, span
+from tests.collector.served import new_id, otlp_span, request_of
 from tests.collector.test_otlp import logs_request
 from tests.processes import RunningCollector, running_collector
 
@@ -35,6 +36,10 @@ def test_a_store_that_imports_an_export_answers_the_same(tmp_path: Path) -> None
         httpx.post(f"{first.http}/v1/logs", content=logs_request().SerializeToString(), headers=PROTOBUF)
         scored = {"target": {"trace_id": TRACE, "span_id": SPAN}, "name": "thumbs", "value": 1, "annotator": {"kind": "HUMAN", "id": "me"}}
         assert httpx.post(f"{first.http}/api/v1/scores", json=scored).status_code == 202
+        in_session = {"target": {"session_id": "sess-9"}, "name": "csat", "value": 5, "annotator": {"kind": "HUMAN"}}
+        assert httpx.post(f"{first.http}/api/v1/scores", json=in_session).status_code == 202
+        session = {"session.id": "sess-9"}
+        httpx.post(f"{first.http}/v1/traces", json=request_of(otlp_span(new_id(16), new_id(), "turn", attributes=session)))
         before = answers(first)
         with CollectorClient(first.http) as client:
             export_to(client, "", "otlp-jsonl", str(exported), QUIET)
@@ -50,3 +55,5 @@ def test_a_store_that_imports_an_export_answers_the_same(tmp_path: Path) -> None
         assert (once.duplicates, twice.spans, twice.duplicates) == (0, 0, once.spans)
         assert stats.spans == once.spans
         assert answers(second) == after
+        told = httpx.get(f"{second.http}/api/v1/sessions/sess-9").json()
+        assert [(score["name"], score["value"]) for score in told["scores"]] == [("csat", 5)]

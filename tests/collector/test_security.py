@@ -132,6 +132,11 @@ def test_a_foreign_host_is_refused(open_: Served, host: str, path: str) -> None:
         assert answer.json()["type"] == "urn:rightpassage:foreign-host"
 
 
+@pytest.mark.parametrize("host", ["localhost:80@evil.example", "localhost:x", "[::1]evil.example", "127.0.0.1:123456"])
+def test_what_only_begins_like_our_name_is_foreign(open_: Served, host: str) -> None:
+    assert open_.http.get("/healthz", headers={"host": host}).status_code == 421
+
+
 @pytest.mark.parametrize("host", ["localhost:9", "LOCALHOST", "[::1]:4318", "127.0.0.1"])
 def test_our_own_names_are_taken_on_any_port(open_: Served, host: str) -> None:
     assert open_.http.get("/healthz", headers={"host": host}).status_code == 200
