@@ -17,7 +17,9 @@ class Strings:
         self._texts: dict[int, str] = {}
 
     def forget(self) -> None:
+        """After a transaction failed: numbers given out in it will mean other texts."""
         self._numbers.clear()
+        self._texts.clear()
 
     def number(self, connection: Connection, text: str | None) -> int | None:
         """The number of a text, given out now if it is new; for the writer, inside its transaction."""

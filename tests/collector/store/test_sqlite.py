@@ -14,6 +14,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 
 from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
 from collector.filters import EVERYTHING, FIELDS, Op, Type, for_spans, for_traces, parse
-from collector.model import Batch, PageRequest
+from collector.model import Batch, PageRequest, Span
 from collector.store import open_store, packs, words
 from collector.store.connection import connect, sqlite3
 from collector.store.finding import Shortlists, conjuncts, holding
@@ -135,7 +136,7 @@ def test_a_damaged_pack_is_told_also_while_a_filter_reads_it(path: Path) -> None
     store.write(Batch(spans=[span()]))
     store.close()
     direct = connect(path)
-    direct.execute("UPDATE packs SET data=substr(data, 1, length(data) - 8) || randomblob(8)")
+    direct.execute("UPDATE packs SET data=CAST(substr(data, 1, length(data) - 8) || randomblob(8) AS BLOB)")
     direct.close()
     hurt = open_store(path)
     with pytest.raises(StoreUnreadable, match="damaged"):
@@ -382,6 +383,8 @@ def test_any_interleaving_gives_the_same_derived_data(tmp_path_factory: pytest.T
     crooked = open_store(folder / "crooked.db")
     while shuffled:
         size = data.draw(st.integers(1, 6))
+        if data.draw(st.booleans()):  # announcements, also of spans that have ended
+            crooked.write(Batch(running=[running(one) for one in shuffled[size - 1 : size + 2]]))
         crooked.write(Batch(spans=shuffled[:size]))
         shuffled = shuffled[size:]
         match data.draw(st.sampled_from(["go on", "go on", "go on", "restart", "renormalise"])):
@@ -397,6 +400,11 @@ def test_any_interleaving_gives_the_same_derived_data(tmp_path_factory: pytest.T
     finally:
         crooked.close()
         straight.close()
+
+
+def running(ended: Span) -> Span:
+    """The announcement of a span."""
+    return replace(ended, end_unix_nano=0, attributes={**ended.attributes, "rightpassage.span.state": "running"})
 
 
 # ---- Kill -9 ----
