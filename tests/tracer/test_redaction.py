@@ -186,10 +186,10 @@ def test_redaction_off_keeps_everything(quiet_sink: Sink) -> None:
     assert quiet_sink.span("x")["input.value"] == key
 
 
-def test_a_kilobyte_costs_less_than_50_microseconds() -> None:
-    text = (b"Configure the volume, then set the api key and the password for token auth: " * 200)[:10_000]
-    best = min(_timed(text) for _ in range(20))
-    assert best / 10 < 200e-6  # measured: see docs/tracing.md; the bound leaves room for a loaded machine
+def test_the_cost_of_a_text_grows_no_faster_than_the_text() -> None:
+    text = b"Configure the volume, then set the api key and the password for token auth: " * 20
+    small, large = (min(_timed(text * times) for _ in range(20)) for times in (1, 100))
+    assert large < 100 * small * 4  # quadratic would be a factor of 100
 
 
 def _timed(text: bytes) -> float:
