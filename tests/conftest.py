@@ -23,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     browser_tests = [item for item in items if item.get_closest_marker("browser")]
+    items.sort(
+        key=lambda item: item.get_closest_marker("browser") is not None
+    )  # last: playwright keeps an event loop in this thread, where others run their own
     if not browser_tests or find_browser():
         return
     if os.environ.get("RIGHTPASSAGE_REQUIRE_BROWSER"):

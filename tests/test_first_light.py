@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector.client import CollectorClient
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FREE = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--port", "0", "--bot-port", "0")
 
@@ -41,9 +42,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         assert process.wait(40) == 0
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-def test_from_the_list_to_the_passages_of_a_question(demo: dict[str, str], browser: Any, tmp_path: Path) -> None:
+def test_from_the_list_to_the_passages_of_a_question(demo: dict[str, str], browser: Any) -> None:
     page = browser.new_page(viewport={"width": 1600, "height": 1000})
     page.goto(f"{demo['viewer']}/traces")
     page.get_by_text("How do I see which passage an answer used?").first.click()
