@@ -161,10 +161,11 @@ def _rebase_links(markdown: str, path: Path, root: Path) -> str:
 
 
 def _first_heading(markdown: str) -> str:
+    """The page's title: its first heading, if that is one of the first level."""
     for line, in_code in outside_code(markdown):
         found = None if in_code else ATX_HEADING.match(line)
         if found:
-            return plain(found[2])
+            return plain(found[2]) if found[1] == "#" else ""
     return ""
 
 
@@ -345,9 +346,11 @@ _BLOCK_TAGS = frozenset({"p", "div", "section", "article", "main", "ul", "ol", "
 def read_html(text: str, path: Path, root: Path) -> tuple[str, str]:
     soup = BeautifulSoup(text, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    for tag in soup(["script", "style", "nav", "header", "footer", "aside", "noscript", "template", "svg", "form", "button"]):
+    content = soup.find("main") or soup.select_one("[role=main]") or soup.find("article")
+    main = content or soup.body or soup
+    furniture = ["script", "style", "nav", "aside", "noscript", "template", "svg", "form", "button"]
+    for tag in main.find_all(furniture if content else [*furniture, "header", "footer"]):  # a header inside the content holds its title
         tag.decompose()
-    main = soup.find("main") or soup.find("article") or soup.select_one("[role=main]") or soup.body or soup
     markdown = re.sub(r"\n{3,}", "\n\n", "".join(_html_text(main)))
     markdown = _rebase_links(markdown, path, root)
     return _first_heading(markdown) or title, markdown

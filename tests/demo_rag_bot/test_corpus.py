@@ -101,3 +101,11 @@ def test_rst_links_and_roles_that_span_lines(docs: Path) -> None:
     assert "[long\nguide](https://example.com/g)" in page.markdown
     assert "`harbour.Volume.mount`" in page.markdown
     assert "and `code`." in page.markdown
+
+
+def test_a_title_inside_the_header_of_the_content_stays(docs: Path) -> None:
+    page = "<header>Site name</header><article><header><h1>Real title</h1></header><p>Text.</p><footer>Edit</footer></article>"
+    (docs / "built.html").write_text(f"<html><head><title>Real title | Site</title></head><body>{page}</body></html>")
+    read = next(one for one in read_corpus(docs).pages if one.source == "built.html")
+    assert read.title == "Real title"
+    assert "Site name" not in read.markdown
