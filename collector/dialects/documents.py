@@ -98,14 +98,14 @@ def looks_like_documents(value: Any) -> bool:
     value = opened(value)
     if isinstance(value, dict):
         value = next((held for key in CONTAINERS if isinstance(held := opened(value.get(key)), list)), None)
-    items = as_list(value)
+    items = [opened(item) for item in as_list(value)[:20]]  # OpenLLMetry writes LlamaIndex's nodes as JSON in strings
     return bool(items) and all(
         isinstance(item, dict)
         and "role" not in item
         and (document := _document(item, 0)) is not None
         and document.content is not None
         and (document.id is not None or document.score is not None or bool(document.metadata))
-        for item in items[:20]
+        for item in items
     )
 
 

@@ -17,7 +17,20 @@ from collector.model import (
     SpanKind,
 )
 
-QUERY_KEYS = ("query", "q", "question", "query_text", "search_query", "input", "text", "prompt", "search", "query_str", "keywords")
+QUERY_KEYS = (
+    "query",
+    "q",
+    "question",
+    "query_text",
+    "search_query",
+    "input",
+    "text",
+    "prompt",
+    "search",
+    "query_str",
+    "str_or_query_bundle",
+    "keywords",
+)
 
 
 def fill_retrieval(reading: Reading, kind: SpanKind, fields: Fields) -> None:
