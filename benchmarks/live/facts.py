@@ -203,10 +203,11 @@ def embedding_facts(about: About, truth: Json) -> None:
 
 
 def tool_facts(about: About, truth: Json) -> None:
-    declared = str(about.span.attributes.get("openinference.span.kind") or "tool").lower()
+    task = about.span.attributes.get("traceloop.span.kind") == "task" and "gen_ai.operation.name" not in about.span.attributes
+    declared = "chain" if task else str(about.span.attributes.get("openinference.span.kind") or "tool").lower()
     about.add("kind", declared)
     if declared != "tool":
-        return  # Haystack's tool invoker is a chain to OpenInference
+        return  # Haystack's tool invoker is a chain to OpenInference, LlamaIndex's tool a task to OpenLLMetry
     about.add("tool_name", truth["name"])
     if all(about.payload.holds(key) for key in truth["arguments"]):  # LangChain may record the bare value
         about.add("arguments", truth["arguments"])

@@ -1,4 +1,4 @@
-"""LlamaIndex, traced by OpenInference or OpenTelemetry (argument 2): query engine, agent with a tool, stream, failing call."""
+"""LlamaIndex, traced by OpenInference, OpenTelemetry or OpenLLMetry (argument 2): query engine, agent, stream, failing call."""
 
 import world
 
@@ -9,6 +9,8 @@ import sys  # noqa: E402
 
 if sys.argv[2] == "genai":
     from opentelemetry.instrumentation.genai.llama_index import LlamaIndexInstrumentor
+elif sys.argv[2] == "openllmetry":
+    from opentelemetry.instrumentation.llamaindex import LlamaIndexInstrumentor
 else:
     from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
 
@@ -39,6 +41,7 @@ def rag(streaming=False):
         {"id": n.node.node_id, "content": n.node.text, "score": round(n.score, 4), "metadata": n.node.metadata} for n in answer.source_nodes
     ]
     world.expect("VectorIndexRetriever.*retrieve", kind="retriever", documents=found)
+    world.expect("VectorIndexRetriever.task", kind=["chain", "retriever"], query=world.QUESTION, documents=found)
     world.expect("RetrieverQueryEngine.query", kind="chain", output_contains="Paris is the capital of France.")
 
 
