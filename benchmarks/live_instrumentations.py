@@ -548,7 +548,8 @@ def write_case(recording: Recording, folder: Path) -> dict[str, Any]:
         part = f".part{len(into) + 1}" if many and into is bodies else "" if into is bodies else f".logs{len(into) + 1}"
         file = f"{recording.name}{part}.{'json' if 'json' in request.content_type else 'pb'}"
         (folder / file).write_bytes(request.body)
-        fields = {"transport": request.transport, "path": request.path, "content_type": request.content_type}
+        content_type = None if request.transport == "grpc" else request.content_type
+        fields = {"transport": request.transport, "path": request.path, "content_type": content_type}
         fields |= {"content_encoding_on_wire": request.encoding, "user_agent": request.user_agent}
         into.append({"file": file, **fields, "spans": len(spans_of([request])), "bytes": len(request.body)})
     facts = facts_of_recording(recording)
