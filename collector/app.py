@@ -129,7 +129,8 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
         use_rules(rules.saved_rules(store.catalog))
         if settings.prices:
             use_prices(read_table(settings.prices))
-        reception = Reception(Limits(body_bytes=settings.max_body_bytes))
+        largest = settings.max_body_bytes
+        reception = Reception(Limits(body_bytes=largest, held_bytes=max(Limits().held_bytes, 2 * largest)))
         ingest = Ingest(store)
         stack.callback(ingest.close)
         retention = Retention(store, settings.retention)

@@ -42,7 +42,7 @@ class Limits:
     """What one request may cost, and all of them together."""
 
     body_bytes: int = 64 * 2**20  # before and after decompression; the specification's default
-    held_bytes: int = 256 * 2**20  # bodies being read or waiting for their commit
+    held_bytes: int = 128 * 2**20  # bodies being read or waiting for their commit; decoded, each takes about three times its size
     body_seconds: float = 30.0  # a body must arrive within
     decode: otlp.DecodeLimits = otlp.LIMITS
 
@@ -85,6 +85,13 @@ class Reception:
                 self.counts["requests_refused"] += 1
                 raise Overloaded("too many requests at once: their bodies fill the memory set aside for them")
             self._held += size
+
+    def expect(self, size: int) -> None:
+        """Refuse a body that would not fit now before it is read; nothing is set aside, or a slow client could hold what it never sends."""
+        with self._lock:
+            if self._held and self._held + size > self.limits.held_bytes:
+                self.counts["requests_refused"] += 1
+                raise Overloaded("too many requests at once: their bodies fill the memory set aside for them")
 
     def give_back(self, size: int) -> None:
         with self._lock:

@@ -110,6 +110,7 @@ class OtlpEndpoint:
             return self.reception.read(signal, inflated, encoding)
 
         received = await asyncio.to_thread(decode) if len(body) >= IN_THREAD_FROM else decode()
+        body = b""  # what was decoded need not be held twice while it waits for its commit
         if holds_anything(received.batch):
             await self._ingest.accept(received.batch)
         return _Answer(200, otlp.encode_answer(received.rejected, received.message, encoding, REJECTED_FIELDS[signal]), encoding)
@@ -119,6 +120,7 @@ class OtlpEndpoint:
         declared = headers.get(b"content-length", "")
         if declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
+        self.reception.expect(int(declared) if declared.isdigit() else 0)
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":

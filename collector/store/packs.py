@@ -115,7 +115,10 @@ def loads(text: bytes) -> Any:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        value = json.loads(text)  # nested deeper than orjson reads
+        try:
+            value = json.loads(text)  # nested deeper than orjson reads
+        except ValueError as error:
+            raise StoreUnreadable(f"a pack of the database is damaged: {error}") from error
     return _untag(value) if _ESCAPED_MARK in text else value
 
 

@@ -219,6 +219,15 @@ def test_bodies_of_all_requests_together_have_one_budget() -> None:
     assert post(refusing, b"").status_code == 200  # the refused bytes were given back
 
 
+def test_a_body_that_does_not_fit_beside_the_others_is_refused_unread() -> None:
+    busy = endpoint(held_bytes=100)
+    with busy.reception.holding() as holding:
+        holding.add(60)
+        assert post(busy, bytes(50)).status_code == 429
+        assert busy.reception.counts["requests_refused"] == 1
+    assert post(busy, b"").status_code == 200
+
+
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
 def test_an_empty_request_is_a_success(content_type: str) -> None:
     ingest = Remembering()
