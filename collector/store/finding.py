@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import heapq
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -22,7 +22,7 @@ from typing import Protocol
 
 import orjson
 
-from collector.errors import InvalidValue, StoreUnreadable
+from collector.errors import InvalidValue, RightPassageError
 from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
 from collector.model import Page, PageRequest, SpanKind, SpanRow, TraceSummary
 from collector.store import words
@@ -123,16 +123,9 @@ class Holder:
         self._span_id = -1
         self._record: SpanRecord | None = None
         self._span: Anything = None
-        self.failure: StoreUnreadable | None = None
 
     def __call__(self, number: int, span_id: int) -> int:
-        try:
-            return self._holds(self._asked[number], span_id)
-        except StoreUnreadable as failure:
-            self.failure = failure
-            raise
-
-    def _holds(self, asked: Condition | Text, span_id: int) -> int:
+        asked = self._asked[number]
         if span_id != self._span_id:
             self._read(span_id)
         record = self._record
@@ -177,16 +170,29 @@ class TextSearch(Protocol):
 def holding(connection: Connection, strings: Strings, where: Where, search: TextSearch | None = None) -> Generator[None]:
     """`span_holds` and `text_holds` exist inside, if the filter needs them."""
     asked = where.asked
-    holder = Holder(connection, strings, asked)
+    damage: list[RightPassageError] = []
+
+    def told(function: Callable[[int, int], int]) -> Callable[[int, int], int]:
+        """The function, remembering why it failed: SQLite only says that one raised."""
+
+        def remembering(number: int, row: int) -> int:
+            try:
+                return function(number, row)
+            except RightPassageError as failure:
+                damage.append(failure)
+                raise
+
+        return remembering
+
     if asked:
-        connection.create_function("span_holds", 2, holder)
+        connection.create_function("span_holds", 2, told(Holder(connection, strings, asked)))
     if asked and search is not None:
         phrases = [one.phrase if isinstance(one, Text) else "" for one in asked]
-        connection.create_function("text_holds", 2, lambda number, trace: int(search.trace_says(phrases[number], trace)))
+        connection.create_function("text_holds", 2, told(lambda number, trace: int(search.trace_says(phrases[number], trace))))
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise holder.failure or error from None  # SQLite only says that a function raised
+        raise (damage[0] if damage else error) from None
 
 
 # ---- Which keys can match at all ----

@@ -131,7 +131,8 @@ def test_damage_is_told_and_nothing_is_deleted(path: Path, seed: int) -> None:
     assert not complaint or str(path) in complaint
 
 
-def test_a_damaged_pack_is_told_also_while_a_filter_reads_it(path: Path) -> None:
+@pytest.mark.parametrize("filter", ['attr["absent"]:1', '"some words"'])
+def test_a_damaged_pack_is_told_also_while_a_filter_reads_it(path: Path, filter: str) -> None:
     store = open_store(path)
     store.write(Batch(spans=[span()]))
     store.close()
@@ -140,7 +141,7 @@ def test_a_damaged_pack_is_told_also_while_a_filter_reads_it(path: Path) -> None
     direct.close()
     hurt = open_store(path)
     with pytest.raises(StoreUnreadable, match="damaged"):
-        hurt.find_traces(parse('attr["absent"]:1'), PageRequest())
+        hurt.find_traces(parse(filter), PageRequest())
     hurt.close()
 
 
