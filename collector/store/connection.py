@@ -48,6 +48,9 @@ def connect(path: Path, *, read_only: bool = False, query_only: bool = False, ca
     if read_only or query_only:
         connection.execute("PRAGMA wal_autocheckpoint=0")  # only the writer checkpoints
         connection.execute("PRAGMA query_only=1")
+    else:
+        # Deleted text is overwritten where that costs no page more; pages that became free leave the file with the slices given back.
+        connection.execute("PRAGMA secure_delete=FAST")
     return connection
 
 

@@ -131,6 +131,16 @@ def test_damage_is_told_and_nothing_is_deleted(path: Path, seed: int) -> None:
     assert not complaint or str(path) in complaint
 
 
+def test_deleted_text_leaves_the_disk(path: Path) -> None:
+    secret = "kingfisher-4711"
+    store = open_store(path)
+    store.write(Batch(spans=[span(attributes={"input.value": f"{secret} and other words"})]))
+    store.write(Batch(spans=question(7)))
+    store.delete(parse(f'"{secret}"'))
+    store.close()
+    assert not [file.name for file in path.parent.glob(f"{path.name}*") if secret.encode() in file.read_bytes()]
+
+
 @pytest.mark.parametrize("filter", ['attr["absent"]:1', '"some words"'])
 def test_a_damaged_pack_is_told_also_while_a_filter_reads_it(path: Path, filter: str) -> None:
     store = open_store(path)
