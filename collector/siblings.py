@@ -151,7 +151,8 @@ def _seed(family: Family, urls: dict[str, str], console: Console) -> None:
         elif client.stats().traces:
             console.print("the history of the last demo is still there (--fresh begins anew)", style="bright_black")
             return
-    command = [sys.executable, "-m", "demo_rag_bot", "seed", "--collector", urls["collector"], *_bot_files(family)]
+    urls_said = ["--collector", urls["collector"], "--viewer", urls["viewer"]]
+    command = [sys.executable, "-m", "demo_rag_bot", "seed", *urls_said, *_bot_files(family)]
     if code := subprocess.call(command, env={**os.environ, **_secret(family.collector.token)}):
         raise ChildFailed(f"the seeding of the history failed (exit status {code})")
 

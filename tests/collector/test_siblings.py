@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,6 +69,19 @@ def answers(url: str) -> bool:
         return httpx.get(url, trust_env=False, timeout=10).status_code < 500
     except httpx.TransportError:
         return False
+
+
+def _reply(bot: str, question: str) -> dict[str, Any]:
+    """The bot's answer, out of its event stream."""
+    text = httpx.post(f"{bot}/threads/t1/messages", json={"text": question}, trust_env=False, timeout=60).text
+    return json.loads(text.partition("event: answer\ndata: ")[2].partition("\n")[0])
+
+
+def _seeded_replies(bot: str) -> list[dict[str, Any]]:
+    """What the bot said in the threads of the seeded history."""
+    threads = httpx.get(f"{bot}/threads", trust_env=False).json()["threads"]
+    told = [message for one in threads for message in httpx.get(f"{bot}/threads/{one['id']}", trust_env=False).json()["messages"]]
+    return [message for message in told if message.get("trace_url")]
 
 
 @pytest.mark.slow
@@ -125,6 +140,10 @@ def test_the_demo_fills_itself_though_its_ports_are_taken(tmp_path: Path) -> Non
             assert httpx.get(f"{collector}/api/v1/stats", trust_env=False).json()["traces"] >= 1
             assert answers(viewer)
             assert answers(f"{bot}/healthz")
+            assert _reply(bot, "How long do refunds take?")["trace_url"].startswith(f"{viewer}/"), "links lead to the viewer that runs"
+            seeded = _seeded_replies(bot)
+            assert seeded
+            assert all(message["trace_url"].startswith(f"{viewer}/") for message in seeded)
             assert "demo.db" in demo.said(r"^database +(\S+)")
             assert not list(tmp_path.rglob("traces.db")), "the user's own database is left alone"
             demo.process.send_signal(signal.SIGINT)

@@ -1,5 +1,9 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,3 +92,35 @@ def test_odd_ids_and_empty_texts_are_refused(client: TestClient) -> None:
     assert client.post("/threads/a%20b/messages", json={"text": "hello"}).status_code == 422
     assert client.post("/threads/t1/messages", json={"text": ""}).status_code == 422
     assert client.get("/threads/unknown").status_code == 404
+
+
+ROOTS = """
+import json, sys
+from pathlib import Path
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.testclient import TestClient
+import tracer
+from demo_rag_bot.conversation import Conversations
+from demo_rag_bot.serve import app
+from demo_rag_bot.settings import BotSettings, Library
+from demo_rag_bot.threads import ThreadStore
+
+exporter = InMemorySpanExporter()
+tracer.configure(service="docs-bot", exporter=exporter)
+library = Library.open(BotSettings.of(Path(sys.argv[1]), Path(sys.argv[2])))
+talk = Conversations(library, library.index(), ThreadStore(Path(sys.argv[2]) / "bot.db"))
+with TestClient(app(talk), base_url="http://127.0.0.1") as client:
+    client.post("/threads/t1/messages", json={"text": "How do I mount a volume?"})
+    for path in ("/healthz", "/channels", "/threads", "/threads/t1", "/faults"):
+        assert client.get(path).status_code == 200, path
+tracer.flush()
+print(json.dumps([span.name for span in exporter.get_finished_spans() if span.parent is None]))
+"""
+
+
+def test_a_question_is_one_trace_and_looking_is_none(docs: Path, tmp_path: Path) -> None:
+    """In a process of its own: the web framework traces only where a tracer is set for the whole process."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RIGHTPASSAGE_", "OTEL_", "OPENAI_"))}
+    command = [sys.executable, "-c", ROOTS, str(docs), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert json.loads(ran.stdout or "null") == ["answer question"], ran.stderr
