@@ -68,7 +68,7 @@ def serve(
 class _Export(grpc.GenericRpcHandler):
     def __init__(self, ingest: Accepts, reception: Reception, token: str | None) -> None:
         self._ingest, self._reception = ingest, reception
-        self._expected = f"Bearer {token}".encode() if token else None
+        self._expected = token.encode() if token else None
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         signal = METHODS.get(handler_call_details.method)
@@ -82,7 +82,8 @@ class _Export(grpc.GenericRpcHandler):
         if self._expected is None:
             return True
         given = next((value for key, value in metadata if key == "authorization"), "")
-        return hmac.compare_digest(given if isinstance(given, bytes) else given.encode(), self._expected)
+        scheme, _, secret = (given if isinstance(given, bytes) else given.encode()).strip().partition(b" ")
+        return hmac.compare_digest(secret.strip(), self._expected) and scheme.lower() == b"bearer"  # a scheme has no case
 
     def _export(self, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def export(body: bytes, context: grpc.ServicerContext) -> bytes:

@@ -93,7 +93,8 @@ def test_without_the_token_nothing_is_read(given: str | None) -> None:
     metadata = (("authorization", given.encode("ascii", "replace").decode()),) if given else ()
     with served(ingest, token="secret") as (channel, _):
         assert refused(lambda: raw(channel)(b"", metadata=metadata, timeout=10)).code() is grpc.StatusCode.UNAUTHENTICATED
-        assert raw(channel)(b"", metadata=(("authorization", "Bearer secret"),), timeout=10) == b""
+        for scheme in ("Bearer", "bearer"):
+            assert raw(channel)(b"", metadata=(("authorization", f"{scheme} secret"),), timeout=10) == b""
     assert ingest.batches == []
 
 
