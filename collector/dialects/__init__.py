@@ -33,6 +33,7 @@ from collector.dialects.compose import compose
 from collector.dialects.reading import Reading
 from collector.dialects.rules import NO_RULES, Rules, parse_rules
 from collector.dialects.table import Dialect, Tables
+from collector.making import maker
 from collector.model import LogRecord, Span
 
 __all__ = ["DIALECTS", "NO_RULES", "Normaliser", "Rules", "join_logs", "normalise", "parse_rules", "searched", "use_rules"]
@@ -68,6 +69,9 @@ def searched(slot: str) -> Sequence[str]:
     return list(dict.fromkeys(keys))
 
 
+_MAKE = maker(Span)
+
+
 class Normaliser:
     """The dialects with a user's rules before them."""
 
@@ -78,7 +82,7 @@ class Normaliser:
     def normalise(self, span: Span) -> Span:
         """The same span with `normalised` set anew; whatever it held there before plays no part."""
         understood = compose(Reading(span, self._tables))
-        return Span(
+        return _MAKE(
             span.trace_id,
             span.span_id,
             span.parent_span_id,

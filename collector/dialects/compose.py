@@ -22,6 +22,7 @@ from collector.dialects.reading import Fields, Reading
 from collector.dialects.retrieval import fill_found, fill_retrieval
 from collector.dialects.tools import fill_offered, fill_tool
 from collector.dialects.values import text, unwrapped
+from collector.making import maker
 from collector.model import (
     Normalised,
     SpanKind,
@@ -35,7 +36,7 @@ def compose(reading: Reading) -> Normalised:
         read_events(reading)
     if reading.dialect < 0 or reading.dialect_name in OWN_ATTRIBUTES:
         plain.refine(reading)
-    slots, kind = reading.slots(), reading.kind
+    kind = reading.kind
     reading.given = unwrapped(reading.take("input"))
     reading.returned = unwrapped(reading.take("output"))
     status, error = status_of(reading)
@@ -51,14 +52,16 @@ def compose(reading: Reading) -> Normalised:
         "service": text(resource.get("service.name")),
         "environment": environment_of(reading, resource),
     }
-    for needed, kinds, fill in GROUPS:
-        if kind in kinds or not needed.isdisjoint(slots):
-            fill(reading, kind, fields)
+    for fill in _fills(reading):
+        fill(reading, kind, fields)
     if reading.derived:
         fields["derived"] = tuple(dict.fromkeys(_FIELD_OF.get(slot, slot) for slot in reading.derived))
     fields["unmapped"] = tuple(reading.unmapped)
     fields["sources"] = reading.sources
-    return Normalised(**fields)
+    return _MAKE(**fields)
+
+
+_MAKE = maker(Normalised)
 
 
 OWN_ATTRIBUTES = frozenset({"logfire"})
@@ -72,7 +75,8 @@ _FIELD_OF = {"session": "session_id", "user": "user_id"}
 
 _ANY = frozenset[SpanKind]()
 _FUNCTIONS = frozenset({SpanKind.CHAIN, SpanKind.TOOL, SpanKind.UNKNOWN})
-GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Callable[[Reading, SpanKind, Fields], None]]] = (
+Fill = Callable[[Reading, SpanKind, Fields], None]
+GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Fill]] = (
     (frozenset({"input_messages", "output_messages", "system"}), TALKING_KINDS, fill_messages),
     (
         frozenset(
@@ -107,3 +111,15 @@ GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Callable[[Reading, S
     (frozenset({"session", "user", "tags", "metadata"}), _ANY, fill_whose),
 )
 """Slots and kinds that call for a group of fields, and what fills it."""
+
+
+def _fills(reading: Reading) -> Sequence[Fill]:
+    """The groups to visit; remembered with the span's shape unless a dialect claimed more than the shape says."""
+    kind = reading.kind
+    found: Sequence[Fill] | None = reading.shape.groups.get(kind) if reading.is_plain else None
+    if found is None:
+        slots = reading.slots()
+        found = [fill for needed, kinds, fill in GROUPS if kind in kinds or not needed.isdisjoint(slots)]
+        if reading.is_plain:
+            reading.shape.groups[kind] = found
+    return found

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from collector.dialects.values import as_list, as_text, first, integer, number, opened, text
+from collector.making import maker
 from collector.model import Document
 
 CONTENT_KEYS = ("content", "page_content", "pageContent", "text", "document", "chunk", "passage", "body", "chunk_text", "snippet", "value")
@@ -109,6 +110,7 @@ def looks_like_documents(value: Any) -> bool:
     )
 
 
+_MAKE = maker(Document)
 PLAIN_KEYS = frozenset({"id", "content", "score", "score_kind", "rank", "metadata"})
 
 
@@ -126,7 +128,7 @@ def _plain(item: Mapping[str, Any], position: int) -> Document:
     score = number(item.get("score"))
     if score is None and metadata:
         score = _score(metadata)[0]
-    return Document(
+    return _MAKE(
         item["content"],
         text(identity),
         score,

@@ -21,19 +21,19 @@ NOT_ARGUMENTS = ("code.", "logfire.", "gen_ai.", "otel.", "thread.", "process.",
 def refine(reading: Reading) -> None:
     """Fill input, output, query and documents from words, where no dialect knew any."""
     attributes = reading.attributes
-    if not reading.candidates("documents") and not reading.has_list("documents"):
+    if not reading.has("documents") and not reading.has_list("documents"):
         _documents(reading)
     for slot, words in (("input", INPUT_WORDS), ("output", OUTPUT_WORDS)):
-        if not reading.candidates(slot) and not reading.candidates(f"{slot}_messages") and not reading.has_list(f"{slot}_messages"):
+        if not reading.has(slot) and not reading.has(f"{slot}_messages") and not reading.has_list(f"{slot}_messages"):
             key = next((word for word in words if attributes.get(word) not in (None, "")), None)
             if key is not None:
                 _derive(reading, slot, key, opened(attributes[key]))
-    if reading.kind is SpanKind.TOOL and reading.kind_derived and not reading.candidates("arguments"):
+    if reading.kind is SpanKind.TOOL and reading.kind_derived and not reading.has("arguments"):
         arguments = {key: value for key, value in attributes.items() if key not in OUTPUT_WORDS and not key.startswith(NOT_ARGUMENTS)}
         _derive(reading, "arguments", ", ".join(arguments), arguments)
     for slot, words in (("session", ("session_id", "conversation_id", "thread_id")), ("user", ("user_id",))):
         key = next((word for word in words if isinstance(attributes.get(word), str)), None)
-        if key is not None and not reading.candidates(slot):
+        if key is not None and not reading.has(slot):
             value = str(attributes[key])
             if not value.startswith("[Scrubbed"):
                 _derive(reading, slot, key, value)

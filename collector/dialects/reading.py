@@ -1,31 +1,30 @@
-"""One span being understood: a single scan over its attributes sorts every value to the slots it could fill.
+"""One span being understood: its shape says which attribute could fill which slot, the values are read from the attributes.
 
-`take` then hands out the best value of a slot and notes which key it came from. Values are parsed when they are taken, and only once.
+`take` hands out the best value of a slot and notes which key it came from. What a dialect's `refine` claims or withdraws is kept beside
+the shape, which all spans with the same keys share. Values are parsed when they are taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from collector.dialects.table import Entry, Tables
+from collector.dialects.table import Entry, FlatList, Tables
+from collector.dialects.values import as_list
 from collector.model import Attributes, Span, SpanKind
 
 Fields = dict[str, Any]
 """Our fields of a span while they are being filled, by name."""
-_UNKNOWN_KEY = object()
 UNMAPPED_MAX = 20
-OWN_FIRST = 10_000_000  # more than any rank
 
 
 class Reading:
     """The values of one span by slot."""
 
     __slots__ = (
+        "_changed",
         "_claims",
-        "_lists",
-        "_maps",
-        "_sorted",
+        "_forgotten",
         "_tables",
         "attributes",
         "derived",
@@ -35,7 +34,7 @@ class Reading:
         "kind_derived",
         "repeats_usage",
         "returned",
-        "seen",
+        "shape",
         "sources",
         "span",
         "unmapped",
@@ -43,72 +42,35 @@ class Reading:
 
     def __init__(self, span: Span, tables: Tables) -> None:
         self.span = span
-        self.attributes: Attributes = span.attributes
+        self.attributes: Attributes = (attributes := span.attributes)
         self._tables = tables
-        self._claims: dict[str, list[tuple[Entry, Any]]] = {}
-        self._lists: dict[str, dict[Entry, dict[int, Any]]] = {}
-        self._maps: dict[str, dict[Entry, dict[str, Any]]] = {}
-        self._sorted: set[str] = set()  # slots whose claims are in order
-        self.seen = tables.scope_bits(span.scope.name) if span.scope.name else 0
-        self.unmapped: list[str] = []
+        said = attributes.values()
+        keys = attributes if None not in said and "" not in said else [key for key, value in attributes.items() if value not in (None, "")]
+        scope = span.scope.name
+        self.shape = shape = tables.shapes.get((scope, *keys)) or tables.shape(scope, [*keys])
+        self._changed: dict[str, list[tuple[Entry, Any]]] = {}  # slots that a dialect claimed or withdrew values of
+        self._forgotten: set[tuple[str, str]] = set()
+        self.unmapped = _texts_of(shape.suspicious, attributes) if shape.suspicious else []
         self.sources: dict[str, str] = {}
         self.derived: list[str] = []
         self.repeats_usage = False
         self.kind_derived = False
-        self._scan()
         self.dialect: int = -1
         self.kind = SpanKind.UNKNOWN
         self.given: Any = None  # the span's input, unwrapped
         self.returned: Any = None  # and its output
         self._decide()
-
-    def _scan(self) -> None:
-        plans, tables, claims = self._tables.plans, self._tables, self._claims
-        flat: dict[Entry, dict[int, Any]] = {}
-        for key, value in self.attributes.items():
-            plan = plans.get(key, _UNKNOWN_KEY)
-            if plan is _UNKNOWN_KEY:
-                plan = tables.plan(key)
-            if plan is None or value is None or value == "":
-                continue
-            evidence, entries, places, maps, suspicious = plan  # pyright: ignore[reportGeneralTypeIssues]  (the sentinel is gone by here)
-            self.seen |= evidence
-            for entry in entries:
-                held = claims.get(entry.slot)
-                if held is None:
-                    claims[entry.slot] = [(entry, value)]
-                else:
-                    held.append((entry, value))
-            for entry, index, path in places:
-                items = flat.get(entry)
-                if items is None:
-                    items = flat[entry] = {}
-                    self._lists.setdefault(entry.slot, {})[entry] = items
-                if len(path) == 1:
-                    item = items.get(index)
-                    if item is None:
-                        items[index] = {path[0]: value}
-                        continue
-                    if type(item) is dict:
-                        item[path[0]] = value
-                        continue
-                _put(items, index, path, value)
-            for entry, name in maps:
-                self._maps.setdefault(entry.slot, {}).setdefault(entry, {})[name] = value
-            if suspicious and len(self.unmapped) < UNMAPPED_MAX and isinstance(value, str | list | dict):
-                self.unmapped.append(key)
+        self._claims = shape.claims(self.dialect)
 
     def _decide(self) -> None:
         """The first dialect spoken that says what the span does decides; where none says, the first spoken."""
-        spoken = self.seen
-        for number, dialect in enumerate(self._tables.dialects):
-            if spoken >> number & 1:
-                if self.dialect < 0:
-                    self.dialect = number
-                kind = dialect.kind_of(self)
-                if kind is not None:
-                    self.dialect, self.kind = number, kind
-                    return
+        for number, dialect in self.shape.spoken:
+            kind = dialect.kind_of(self)
+            if kind is not None:
+                self.dialect, self.kind = number, kind
+                return
+        if self.shape.spoken:
+            self.dialect = self.shape.spoken[0][0]
 
     @property
     def dialect_name(self) -> str | None:
@@ -116,100 +78,128 @@ class Reading:
 
     def refine(self) -> None:
         """Let every dialect this span speaks say what its table cannot."""
-        for bit, refine in self._tables.refiners:
-            if self.seen & bit:
-                refine(self)
+        for refine in self.shape.refiners:
+            refine(self)
 
-    def slots(self) -> set[str]:
+    @property
+    def is_plain(self) -> bool:
+        """Whether its shape says all: no dialect claimed or withdrew anything."""
+        return not self._changed
+
+    def slots(self) -> frozenset[str]:
         """The slots that something was claimed for."""
-        return {*self._claims, *self._lists, *self._maps}
+        return self.shape.slots.union(self._changed) if self._changed else self.shape.slots
 
     # ---- Slots ----
 
+    def has(self, slot: str) -> bool:
+        """Whether a value was claimed for a slot."""
+        return bool(self._changed.get(slot) or self._claims.get(slot))
+
     def claims_any(self, slots: frozenset[str]) -> bool:
         """Whether something was claimed for one of these slots."""
-        return not slots.isdisjoint(self._claims)
+        return not slots.isdisjoint(self._claims) or not slots.isdisjoint(self._changed)
 
     def claimed(self, slots: Sequence[str]) -> list[str]:
         """Those of the slots that something was claimed for."""
-        return [slot for slot in slots if slot in self._claims]
+        return [slot for slot in slots if slot in self._claims or slot in self._changed]
 
-    def candidates(self, slot: str) -> Sequence[tuple[Entry, Any]]:
+    def _values(self, slot: str) -> Sequence[tuple[Entry, Any]]:
         """The values claimed for a slot, best first."""
-        held = self._claims.get(slot)
-        if held is None:
-            return ()
-        if len(held) > 1 and slot not in self._sorted:
-            self._sorted.add(slot)
-            own = self.dialect
-            held.sort(key=lambda claim: claim[0].rank - OWN_FIRST if claim[0].dialect == own else claim[0].rank)
-        return held
+        if (changed := self._changed.get(slot)) is not None:
+            return sorted(changed, key=lambda claim: claim[0].place(self.dialect))
+        return [(entry, self.attributes[key]) for entry, key in self._claims.get(slot, ())]
 
     def take(self, slot: str, field: str | None = None) -> Any:
         """The best value of a slot as its reader gives it, or None."""
-        held = self._claims.get(slot)
-        if held is None:
-            return None
-        for entry, value in held if len(held) == 1 else self.candidates(slot):
-            if entry.guarded and not self.seen >> entry.dialect & 1:
-                continue
-            found = entry.read(value)
-            if found is not None:
-                self.sources.setdefault(field or slot, entry.key)
-                return found
+        if self._changed and slot in self._changed:
+            for entry, value in self._values(slot):
+                found = entry.read(value)
+                if found is not None:
+                    self.sources.setdefault(field or slot, entry.key)
+                    return found
+        elif slot in self._claims:
+            for entry, key in self._claims[slot]:
+                found = entry.read(self.attributes[key])
+                if found is not None:
+                    self.sources.setdefault(field or slot, entry.key)
+                    return found
         return None
 
-    def every(self, slot: str) -> Iterator[tuple[str, Any]]:
+    def every(self, slot: str) -> Iterable[tuple[str, Any]]:
         """All values of a slot, best first, with their keys."""
-        for entry, value in self.candidates(slot):
-            if entry.guarded and not self.seen >> entry.dialect & 1:
-                continue
+        return self._every(slot) if slot in self._claims or slot in self._changed else ()
+
+    def _every(self, slot: str) -> Iterator[tuple[str, Any]]:
+        for entry, value in self._values(slot):
             found = entry.read(value)
             if found is not None:
                 yield entry.key, found
 
-    def listed(self, slot: str) -> Iterator[tuple[str, dict[int, Any]]]:
-        """Flattened lists of a slot, best first: key prefix and items by index."""
-        held = self._lists.get(slot)
-        if held:
-            own = self.dialect
-            for entry in sorted(held, key=lambda entry: (entry.dialect != own, entry.rank)):
-                yield entry.key, held[entry]
+    def listed(self, slot: str) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Flattened lists of a slot, best first: key prefix and items in order."""
+        held = self.shape.lists.get(slot)
+        if held is None:
+            return
+        own = self.dialect
+        for flat in held if len(held) == 1 else sorted(held, key=lambda flat: flat.entry.place(own)):
+            yield flat.entry.key, self._items(flat)
+
+    def _items(self, flat: FlatList) -> Sequence[Any]:
+        attributes = self.attributes
+        if not flat.deep:
+            return [{name: attributes[key] for name, key in members} for _, members in flat.items]
+        items: dict[int, Any] = {}
+        for position, path, key in flat.deep:
+            _put(items, position, path, attributes[key])
+        return as_list(items)
 
     def has_list(self, slot: str) -> bool:
-        return slot in self._lists
+        return slot in self.shape.lists
 
     def mapped(self, slot: str) -> Mapping[str, Any]:
         """Flattened mappings of a slot merged, the best dialect's values winning."""
-        held = self._maps.get(slot)
-        if not held:
+        held = self.shape.maps.get(slot)
+        if held is None:
             return {}
         own, merged = self.dialect, dict[str, Any]()
-        for entry in sorted(held, key=lambda entry: (entry.dialect == own, -entry.rank)):
-            for name, value in held[entry].items():
-                read = entry.read(value)
-                if read is not None:
+        for entry, members in sorted(held, key=lambda flat: flat.entry.place(own), reverse=True):
+            for name, key in members:
+                if (slot, name) not in self._forgotten and (read := entry.read(self.attributes[key])) is not None:
                     merged[name] = read
             self.sources.setdefault(slot, f"{entry.key}.*")
         return merged
 
     def claim(self, slot: str, key: str, value: Any, *, ahead: bool = False) -> None:
         """A value that a dialect's `refine` found; behind what the tables claimed unless it goes ahead."""
-        entry = Entry(-1 if ahead else 1_000_000, self.dialect, slot, key, lambda given: given, False)
-        self._claims.setdefault(slot, []).append((entry, value))
-        self._sorted.discard(slot)
+        entry = Entry(-1 if ahead else 1_000_000, self.dialect, slot, key, _as_found, False)
+        self._change(slot).append((entry, value))
 
     def forget(self, slot: str, prefix: str) -> None:
         """Withdraw the entries of a flattened mapping whose names begin so."""
-        for held in self._maps.get(slot, {}).values():
-            for name in [name for name in held if name.startswith(prefix)]:
-                del held[name]
+        for _, members in self.shape.maps.get(slot, ()):
+            self._forgotten.update((slot, name) for name, _ in members if name.startswith(prefix))
 
     def drop(self, slot: str, key: str) -> None:
         """Withdraw a claim that this span's dialect knows to be wrong."""
-        held = self._claims.get(slot)
-        if held:
-            self._claims[slot] = [claim for claim in held if claim[0].key != key]
+        if slot in self._claims:
+            self._changed[slot] = [claim for claim in self._change(slot) if claim[0].key != key]
+
+    def _change(self, slot: str) -> list[tuple[Entry, Any]]:
+        """The values of a slot, this span's own from now on."""
+        held = self._changed.get(slot)
+        if held is None:
+            held = self._changed[slot] = list(self._values(slot))
+        return held
+
+
+def _as_found(value: Any) -> Any:
+    return value
+
+
+def _texts_of(keys: Sequence[str], attributes: Attributes) -> list[str]:
+    """Those of the keys that hold something to read."""
+    return [key for key in keys if isinstance(attributes[key], str | list | dict)][:UNMAPPED_MAX]
 
 
 def _put(items: dict[int, Any], index: int, path: tuple[str | int, ...], value: Any) -> None:

@@ -53,7 +53,7 @@ def _query(reading: Reading, kind: SpanKind, given: Any) -> str | None:
         found = question_in(given)
         if found:
             reading.sources.setdefault("query", reading.sources.get("input", "input"))
-    if found is None and reading.candidates("documents") and "documents" in reading.derived and given is not None:
+    if found is None and reading.has("documents") and "documents" in reading.derived and given is not None:
         found = question_in(given)
     return found
 
@@ -107,7 +107,7 @@ def _documents(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> S
             reading.derived.append("documents")
             if kind is not SpanKind.TOOL:
                 query = question_in(given)
-                if query and not reading.candidates("query"):
+                if query and not reading.has("query"):
                     reading.claim("query", reading.sources.get("input", "input"), query)
                     reading.derived.append("query")
         if found:

@@ -1,8 +1,9 @@
 """What a dialect is: tables from attribute names to slots, and the few functions for what a table cannot say.
 
 A slot is one thing we want to know of a span ("input", "request_model", "documents"); every dialect maps its own names to slots, and
-the slots are turned into our fields in one place, `compose`. The tables of all dialects are merged once into one lookup by key, so that
-a span's attributes are scanned a single time; what a key means is worked out at its first sight and remembered.
+the slots are turned into our fields in one place, `compose`. The tables of all dialects are merged once into one lookup by key. What a
+key means is worked out at its first sight and remembered, and so is what all the keys of a span mean together (`Shape`): a program sends
+the same few sets of keys for ever, so that of most spans only the values are looked at.
 
 Precedence: the dialect that decided the span's kind is asked first, then the others in the order of `DIALECTS`; within a dialect, the
 order of its table. User rules come before all of them by the same mechanism.
@@ -130,6 +131,10 @@ class Entry:
     read: Read
     guarded: bool  # counts only where the dialect is spoken
 
+    def place(self, own: int) -> int:
+        """The rank for a span of a dialect."""
+        return self.rank - OWN_FIRST if self.dialect == own else self.rank
+
 
 class ListPlace(NamedTuple):
     """Where in a flattened list a key belongs: `retrieval.documents.3.document.id` is item 3, path ("id",)."""
@@ -154,6 +159,85 @@ class Plan(NamedTuple):
     suspicious: bool  # means nothing, but its name sounds like content
 
 
+Claim = tuple[Entry, str]
+"""A value for a slot: whose it is, and the attribute that holds it."""
+
+OWN_FIRST = 10_000_000  # more than any rank
+
+
+class FlatList(NamedTuple):
+    """A flattened list: by position the simple members (name, attribute) of each item, and the places that lie deeper."""
+
+    entry: Entry
+    items: Sequence[tuple[int, Sequence[tuple[str, str]]]]
+    deep: Sequence[tuple[int, tuple[str | int, ...], str]]
+
+
+class FlatMap(NamedTuple):
+    """A flattened mapping: (name, attribute)."""
+
+    entry: Entry
+    members: Sequence[tuple[str, str]]
+
+
+class Shape:
+    """What spans with the same attribute keys, from the same scope, have in common: everything but their values."""
+
+    __slots__ = ("_claims", "_of_dialect", "groups", "lists", "maps", "refiners", "seen", "slots", "spoken", "suspicious")
+
+    def __init__(self, tables: Tables, scope: str, keys: Sequence[str]) -> None:
+        self.seen = tables.scope_bits(scope) if scope else 0
+        self.suspicious: list[str] = []
+        self._claims: dict[str, list[Claim]] = {}
+        self._of_dialect: dict[int, Mapping[str, Sequence[Claim]]] = {}
+        self.groups: dict[Any, Any] = {}  # by kind: what `compose` visits for it
+        places: dict[Entry, list[tuple[int, tuple[str | int, ...], str]]] = {}
+        names: dict[Entry, list[tuple[str, str]]] = {}
+        for key in keys:
+            plan = tables.plan(key)
+            if plan is None:
+                continue
+            self.seen |= plan.evidence
+            for entry in plan.entries:
+                self._claims.setdefault(entry.slot, []).append((entry, key))
+            for entry, position, path in plan.places:
+                places.setdefault(entry, []).append((position, path, key))
+            for entry, name in plan.maps:
+                names.setdefault(entry, []).append((name, key))
+            if plan.suspicious:
+                self.suspicious.append(key)
+        self.lists: dict[str, list[FlatList]] = {}
+        for entry, placed in places.items():
+            self.lists.setdefault(entry.slot, []).append(_flat_list(entry, placed))
+        self.maps: dict[str, list[FlatMap]] = {}
+        for entry, members in names.items():
+            self.maps.setdefault(entry.slot, []).append(FlatMap(entry, members))
+        for slot, claims in self._claims.items():
+            self._claims[slot] = [(entry, key) for entry, key in claims if not entry.guarded or self.seen >> entry.dialect & 1]
+        self.slots = frozenset({*self._claims, *self.lists, *self.maps})
+        self.spoken = [(number, dialect) for number, dialect in enumerate(tables.dialects) if self.seen >> number & 1]
+        self.refiners = [dialect.refine for _, dialect in self.spoken if dialect.refine is not None]
+
+    def claims(self, own: int) -> Mapping[str, Sequence[Claim]]:
+        """The values by slot, best first: those of the span's own dialect, then the others in the order of the dialects."""
+        found = self._of_dialect.get(own)
+        if found is None:
+            found = self._of_dialect[own] = {
+                slot: sorted(held, key=lambda claim: claim[0].place(own)) for slot, held in self._claims.items()
+            }
+        return found
+
+
+def _flat_list(entry: Entry, placed: Sequence[tuple[int, tuple[str | int, ...], str]]) -> FlatList:
+    """Where every member is simple, its items are built without a walk; one deeper or bare value, and all are put where they belong."""
+    if any(len(path) != 1 or not isinstance(path[0], str) for _, path, _ in placed):
+        return FlatList(entry, (), placed)
+    items: dict[int, list[tuple[str, str]]] = {}
+    for position, path, key in placed:
+        items.setdefault(position, []).append((str(path[0]), key))
+    return FlatList(entry, sorted(items.items()), ())
+
+
 # Segments that only repeat what the list holds; they follow an index.
 WRAPPERS = frozenset(
     {
@@ -174,6 +258,8 @@ PATH_MAX = 12
 PREFIX_MAX = 10  # segments before an index or a mapping's key: the longest table entry has five
 KEY_MAX = 512  # characters; a longer key is no dialect's, and is not remembered
 REMEMBERED_MAX = 20_000
+SHAPE_KEYS_MAX = 400  # a span with more attributes than that has a set of its own, which is worked out each time
+SHAPES_KEYS_MAX = 50_000  # keys of all remembered shapes together: about 20 MB
 CONTENT_WORDS = frozenset(
     {
         "input",
@@ -249,6 +335,9 @@ def as_given(value: Any) -> Any:
     return None if value == "" else value
 
 
+_UNKNOWN = "unknown"
+
+
 class Tables:
     """All dialects merged into one lookup by key. Immutable but for its memory of keys it has worked out."""
 
@@ -262,8 +351,9 @@ class Tables:
         self._scopes: dict[str, int] = {}
         for number, dialect in enumerate(self.dialects):
             self._add(number, dialect)
-        self.refiners = [(1 << number, dialect.refine) for number, dialect in enumerate(self.dialects) if dialect.refine is not None]
-        self.plans: dict[str, Plan | None] = {}
+        self._plans: dict[str, Plan | None] = {}
+        self.shapes: dict[tuple[str, ...], Shape] = {}  # by scope name and attribute keys
+        self._shapes_keys = 0
         self._scope_bits: dict[str, int] = {}
 
     def _add(self, number: int, dialect: Dialect) -> None:
@@ -301,12 +391,25 @@ class Tables:
             self._remember(self._scope_bits, scope, bits)
         return bits
 
+    def shape(self, scope: str, keys: Sequence[str]) -> Shape:
+        """What spans with these attributes have in common. Keys come from the network: the memory of shapes must not grow with them."""
+        found = Shape(self, scope, keys)
+        if len(keys) <= SHAPE_KEYS_MAX and sum(map(len, keys)) + len(scope) <= KEY_MAX * len(keys) // 4 + KEY_MAX:
+            self._shapes_keys += len(keys) + 10
+            if self._shapes_keys > SHAPES_KEYS_MAX:
+                self.shapes.clear()
+                self._shapes_keys = len(keys)
+            self.shapes[scope, *keys] = found
+        return found
+
     def plan(self, key: str) -> Plan | None:
         """What a key means; None when it means nothing to anybody."""
-        if len(key) > KEY_MAX:
-            return None
-        found = self._work_out(key)
-        self._remember(self.plans, key, found)
+        found = self._plans.get(key, _UNKNOWN)
+        if isinstance(found, str):
+            if len(key) > KEY_MAX:
+                return None
+            found = self._work_out(key)
+            self._remember(self._plans, key, found)
         return found
 
     @staticmethod

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from collector.errors import MalformedRequest, RequestTooLarge
+from collector.making import maker
 from collector.model import Attributes, AttributeValue, Event, Link, LogRecord, Resource, Scope, Span, StatusCode
 from collector.otlp.limits import INT64_MAX, INT64_MIN, Budget, Rejected
 from collector.otlp.shape import STATUS, STATUS_NUMBERS, Groups, log_record
@@ -202,6 +203,9 @@ def _count(holder: Mapping[str, Any], name: str) -> int:
     return _integer(holder.get(name), name, 0, 2**32 - 1)
 
 
+_MAKE = maker(Span)
+
+
 def read_span(span: Mapping[str, Any], resource: Resource, scope: Scope, values: Values) -> Span:
     trace_id = _id(span.get("traceId"), 16, "trace id")
     span_id = _id(span.get("spanId"), 8, "span id")
@@ -213,7 +217,7 @@ def read_span(span: Mapping[str, Any], resource: Resource, scope: Scope, values:
         raise Rejected("a time lies beyond the year 2262")
     events, links, status = objects(span, "events"), objects(span, "links"), an_object(span, "status")
     values.take(len(events) + len(links))
-    return Span(
+    return _MAKE(
         trace_id=trace_id,
         span_id=span_id,
         parent_span_id=_id(span.get("parentSpanId"), 8, "parent span id"),

@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from collector.errors import MalformedRequest
+from collector.making import maker
 from collector.model import Attributes, AttributeValue, Event, Link, LogRecord, Resource, Scope, Span, StatusCode
 from collector.otlp.limits import INT64_MAX, Budget, Rejected
 from collector.otlp.shape import STATUS, STATUS_NUMBERS, Groups, log_record
@@ -191,6 +192,9 @@ def read_scope(group: Group, values: Values) -> Scope:
     return Scope(pb.name, pb.version, values.attributes(pb.attributes), pb.dropped, group[3].decode())
 
 
+_MAKE = maker(Span)
+
+
 def read_span(record: bytes, resource: Resource, scope: Scope, values: Values) -> Span:
     pb = _PARSE_SPAN(record)
     trace_id, span_id, parent, start, end = pb.trace_id, pb.span_id, pb.parent_span_id, pb.start, pb.end
@@ -207,7 +211,7 @@ def read_span(record: bytes, resource: Resource, scope: Scope, values: Values) -
     events, links, status = pb.events, pb.links, pb.status
     if events or links:
         values.take(len(events) + len(links))
-    return Span(
+    return _MAKE(
         trace_id=trace_id.hex(),
         span_id=span_id.hex(),
         parent_span_id=parent.hex(),
