@@ -23,7 +23,7 @@ import streamlit
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import App
@@ -37,6 +37,24 @@ from viewer.settings import Settings, load
 STREAMLIT_STATIC: Final = Path(streamlit.__file__).parent / "static"
 TEXT_TYPES: Final = (".css", ".js", ".svg", ".html", ".json")
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
+
+PAGES: Final = frozenset({"traces", "trace", "sessions", "session", "passages", "compare", "ask", "import"})
+# Streamlit answers an address that it does not know with its default page under a dialog.
+NO_SUCH_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>No such page · Right Passage</title><link rel="icon" href="/favicon.png">
+<style>
+:root{color-scheme:light dark}
+body{margin:0;min-height:100vh;display:grid;place-content:center;text-align:center;padding:0 16px}
+body{font:14px/1.5 system-ui,sans-serif;background:#fff;color:#1a1f2b}
+h1{margin:0 0 8px;font-size:19px}p{margin:0;opacity:.75}
+nav{display:flex;flex-wrap:wrap;justify-content:center;gap:8px;margin-top:20px}
+a{padding:6px 14px;border:1px solid #d6d9e2;border-radius:8px;color:inherit;text-decoration:none;font-weight:500}
+a:first-child{background:#5b5bd6;border-color:#5b5bd6;color:#fff}a:hover{border-color:#5b5bd6}
+@media (prefers-color-scheme:dark){body{background:#0e1117;color:#e6e8ee}a{border-color:#353a47}}
+</style>
+<main><h1>There is no such page</h1><p>The address may be mistyped. A trace is at <code>/trace?trace_id=</code> and its id.</p>
+<nav><a href="/traces">Traces</a><a href="/sessions">Sessions</a><a href="/passages">Passages</a><a href="/ask">Ask</a></nav></main></html>
+"""
 
 HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -179,6 +197,12 @@ class Pages:
             return self.static(path, headers)
         if path == "/healthz":
             return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+        if path != "/" and path.rstrip("/") != path and is_page(path.rstrip("/")):
+            return RedirectResponse(path.rstrip("/"), 307)
+        if path == "/home":
+            return RedirectResponse("/traces", 307)
+        if is_page(path) and path.removeprefix("/") not in PAGES and "text/html" in headers.get("accept", ""):
+            return HTMLResponse(NO_SUCH_PAGE, 404, headers={"cache-control": "no-store"})
         if is_page(path):
             return self.compressed.response("index.html", self.index, headers, "text/html; charset=utf-8", "no-cache")
         return None

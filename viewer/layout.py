@@ -34,9 +34,16 @@ def facts(trace: TraceSummary) -> Node:
         status(trace),
         fact("Duration", duration(trace.duration_ns)),
         fact("Tokens", compact(usage)),
-        fact("Cost", ("≥ " if trace.unpriced and trace.cost_usd else "") + cost(trace.cost_usd)),
+        fact("Cost", spent(trace)),
         fact("Spans", str(trace.span_count)),
     )
+
+
+def spent(trace: TraceSummary) -> str:
+    """Its cost; a lower bound where a call has no known price."""
+    if not trace.unpriced:
+        return cost(trace.cost_usd)
+    return f"≥ {cost(trace.cost_usd)}" if trace.cost_usd else "unpriced"
 
 
 def sum_of(*values: int | None) -> int | None:

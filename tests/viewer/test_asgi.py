@@ -10,7 +10,7 @@ import pytest
 from tests.processes import RunningCollector
 from tests.viewer.conftest import running_viewer
 from viewer import assets
-from viewer.asgi import index_page
+from viewer.asgi import PAGES, index_page
 
 
 def test_the_start_leads_to_the_traces_and_pages_are_ours(viewer: str) -> None:
@@ -19,6 +19,22 @@ def test_the_start_leads_to_the_traces_and_pages_are_ours(viewer: str) -> None:
     assert "<title>Right Passage</title>" in page.text
     assert "SourceSans" not in page.text
     assert page.headers["cache-control"] == "no-cache"
+
+
+def test_an_unknown_page_says_so_and_leads_on(viewer: str) -> None:
+    asked = {"accept": "text/html,*/*;q=0.8"}
+    answer = httpx.get(viewer + "/nowhere", headers=asked)
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+    assert 'href="/traces"' in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert httpx.get(viewer + "/traces/", headers=asked).headers["location"] == "/traces"
+    assert httpx.get(viewer + "/home", headers=asked).headers["location"] == "/traces"
+
+
+def test_every_page_of_the_navigation_is_known() -> None:
+    paths = re.findall(r'url_path="([a-z]+)"', (assets.PACKAGE / "app.py").read_text("utf-8"))
+    assert set(paths) == PAGES | {"home"}
 
 
 def test_every_file_a_page_names_is_there_compressed_and_kept(viewer: str) -> None:

@@ -63,6 +63,37 @@ def test_from_the_list_to_a_passage_and_back(collector: RunningCollector, viewer
     assert page.locator(".filter-input").input_value() == "service:walk-bot"
 
 
+def test_traces_in_the_navigation_leads_to_all_and_back_to_the_filter(collector: RunningCollector, viewer: str, page: Any) -> None:
+    send(collector, answer("plain list", service="plain-bot"))
+    send(collector, answer("plain list, another", service="plain-other-bot"))
+    opened(page, viewer, "service:plain-bot")
+    shows(page, 1)
+    page.get_by_test_id("stTopNavLink").filter(has_text="Traces").click()
+    page.locator("tr[data-trace]").nth(1).wait_for()
+    assert page.url == f"{viewer}/traces"
+    assert page.locator(".filter-input").input_value() == ""
+    page.go_back()
+    shows(page, 1)
+
+
+def test_a_row_says_what_is_known(collector: RunningCollector, viewer: str, page: Any) -> None:
+    text = "| `refund` | five **days** | [1]"
+    send(
+        collector,
+        answer("row", text=text, service="row-bot", model="nobody-knows-it", tags=("beta", "slow", "night"), minutes_ago=60 * 24 * 30),
+    )
+    opened(page, viewer, "service:row-bot")
+    shows(page, 1)
+    row = rows(page).first
+    assert row.locator(".status").count() == 0  # unset says nothing
+    assert row.get_by_text("refund · five days [1]").count() == 1
+    assert row.locator(".more").inner_text() == "+2"
+    time = row.locator("td").nth(1)
+    assert time.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+    assert row.locator("td.number").nth(2).inner_text() == "–"  # unpriced, not $0
+    assert page.locator(".total", has_text="cost").locator(".value").inner_text() == "–"
+
+
 def test_the_filter_bar_completes_and_corrects(collector: RunningCollector, viewer: str, page: Any) -> None:
     send(collector, answer("bar", service="bar-bot"))
     opened(page, viewer)
@@ -270,7 +301,7 @@ def test_a_passage_leads_to_the_traces_that_used_it(collector: RunningCollector,
     page.locator("table[aria-label='Traces that retrieved it'] a", has_text="Who used this passage?").click()
     page.wait_for_url("**/trace?*")
     page.go_back()
-    page.locator(".passage-whole", has_text="Opened software is not refunded.").wait_for()
+    page.locator(".passage-prose", has_text="Opened software is not refunded.").wait_for()
 
 
 @pytest.mark.parametrize("path", ["/traces", "/sessions", "/passages", "/import", "/ask", "/compare", "/session", "/trace", "/"])

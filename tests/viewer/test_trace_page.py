@@ -320,9 +320,38 @@ def test_a_link_leads_to_the_other_trace(collector: RunningCollector, show: Open
 
 
 @browser_test
+def test_tables_and_wrapped_lines_read_as_such(collector: RunningCollector, show: Open) -> None:
+    page = show(send(collector, samples.tables("page tables")))
+    answer = page.locator(".answer-box")
+    assert answer.locator("table.headless td").all_text_contents() == ["refund", "five days after the parcel came", "<b>bold</b> 2"]
+    assert answer.locator("table.headless .chip").inner_text() == "2"
+    passage = page.locator(".passage.open").nth(0)
+    assert "waits for the health gate" in passage.locator("p").first.inner_text()
+    assert passage.locator("mark").first.inner_text().endswith("waits for the health gate.")
+    table = page.locator(".passage.open").nth(1).locator("table")
+    assert table.locator("th").all_inner_texts() == ["what", "how long"]
+    assert table.locator("tbody tr").nth(0).locator("mark").all_inner_texts() == ["refund", "five days after the parcel came"]
+    assert table.locator("tbody tr").nth(1).locator("td").all_inner_texts() == [
+        "<img src=x onerror=alert(1)>",
+        "![x](http://evil.example/p.png)",
+    ]
+    assert page.locator(".passage img, .passage a").count() == 0
+
+
+@browser_test
+def test_a_trace_is_compared_from_its_menu(collector: RunningCollector, show: Open) -> None:
+    trace_id = send(collector, samples.story("page compare"))
+    page = show(trace_id)
+    page.get_by_role("button", name="Compare, download, copy").click()
+    page.get_by_role("menuitem", name="Compare with another trace").click()
+    page.wait_for_url(f"**/compare?a={trace_id}")
+    page.locator("h1").wait_for()
+
+
+@browser_test
 def test_the_single_file_comes_from_the_menu(collector: RunningCollector, show: Open) -> None:
     page = show(send(collector, samples.story("page download")))
-    page.get_by_role("button", name="Download, copy").click()
+    page.get_by_role("button", name="Compare, download, copy").click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="Download as HTML").click()
     text = download.value.path().read_text("utf-8")

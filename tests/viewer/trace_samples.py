@@ -412,6 +412,21 @@ def story(seed: str = "story", **at: int) -> dict[str, Any]:
     return build.request()
 
 
+def tables(seed: str = "tables") -> dict[str, Any]:
+    """Markdown as documents have it: wrapped lines, a table, and in the answer one of its rows."""
+    wrapped = "A rollback shifts the traffic back in small steps and waits for\nthe health gate. It reverses nothing."
+    table = "| what | how long |\n|---|---|\n| refund | five days after the parcel came |\n"
+    hostile = "| <img src=x onerror=alert(1)> | ![x](http://evil.example/p.png) |"
+    said = "A rollback shifts the traffic back and waits for the health gate [1]."
+    text = f"{said}\n\n| refund | five days after the parcel came | <b>bold</b> | [2]"
+    found = [{"id": f"doc-{rank}", "content": content, "rank": rank} for rank, content in enumerate((wrapped, table + hostile), 1)]
+    build = Builder(seed)
+    root = build.span("answer", "CHAIN", 0, 900, None, {"input.value": "How long?", "output.value": text})
+    build.span("retrieve", "RETRIEVER", 10, 120, root, {"gen_ai.retrieval.query.text": "How long?", "gen_ai.retrieval.documents": found})
+    build.span("chat", "LLM", 150, 700, root, {"gen_ai.output.messages": [message("assistant", text)]})
+    return build.request()
+
+
 def errors(seed: str = "errors") -> dict[str, Any]:
     """The first attempt fails at the model, the second answers."""
     build = Builder(seed)

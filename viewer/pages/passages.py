@@ -13,6 +13,7 @@ from viewer.sheet import Node, h, icon, link
 from viewer.state import Browsing
 
 PAGE_SIZE = 50
+LAID_OUT = 20_000  # characters, as on the trace page
 COLUMNS = (("Passage", "clip wide"), ("Source", "clip source"), ("Returned", "number"), ("Traces", "number"), ("Last seen", "number time"))
 TRACE_COLUMNS = (
     ("Question", "clip wide strong"),
@@ -94,9 +95,14 @@ def one(client: CollectorClient, passage_hash: str) -> list[Node]:
     title = one_line(text, 100) or "Passage"
     return [
         layout.head(title, back, same, as_traces, subtitle=line),
-        layout.card("Text", h("fold", "", h("div", "passage-whole", text), label="Show all of it"), note=counted(len(text), "character")),
+        layout.card("Text", h("fold", "", whole(text), label="Show all of it"), note=counted(len(text), "character")),
         layout.card("Where it was retrieved", used, note="the newest 100" if passage.trace_count > len(traces) else None, css="flush"),
     ]
+
+
+def whole(text: str) -> Node:
+    """A passage as it reads; one too long to lay out as it came."""
+    return h("prose", "passage-prose", text) if len(text) <= LAID_OUT else h("div", "passage-whole", text)
 
 
 def trace_row(trace: TraceSummary) -> list[Node]:

@@ -14,7 +14,7 @@ from viewer.component import declare
 
 TRACE_VIEW = declare("trace_view")
 API = "/api/v1"
-LINKS = {"session": "/session?session_id=", "traces": "/traces", "html": "/trace.html?trace_id="}
+LINKS = {"session": "/session?session_id=", "traces": "/traces", "compare": "/compare?a=", "html": "/trace.html?trace_id="}
 LONGEST = 300  # characters of a parameter that reach the component: its payload stays under 2 kB
 
 

@@ -4,6 +4,7 @@
 import { h, icon, replace } from "../trace_view/assets/dom.js";
 import { oneLine, score, visible } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
+import { prose } from "../trace_view/assets/text.js";
 import { link } from "../base/shell.js";
 import { said } from "./message.js";
 
@@ -35,7 +36,7 @@ export function drawWhy(panel, message, hands, close, passage) {
 /** @param {any} document @param {import("./message.js").Message} message @param {import("./message.js").Hands} hands @param {number} best @param {() => void} redraw @param {boolean} shown */
 function card(document, message, hands, best, redraw, shown) {
   const source = (message.sources ?? []).find((/** @type {any} */ entry) => entry.link === document.link);
-  const text = h("div", `passage-text ${document.cited || shown ? "" : "closed"}`, visible((document.content ?? "").slice(0, 6000)));
+  const text = h("div", `passage-text ${document.cited || shown ? "" : "closed"}`, prose((document.content ?? "").slice(0, 6000)));
   return h(
     "section",
     { class: `passage ${document.cited ? "cited" : ""} ${shown ? "shown" : ""}`, data: { passage: document.id ?? "" } },

@@ -4,6 +4,7 @@
 import { h, icon } from "../trace_view/assets/dom.js";
 import { compact, cost, dateOf, duration, grouped, oneLine, score } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
+import { gist } from "../trace_view/assets/markdown.js";
 
 /** @typedef {Record<string, any>} Row a TraceSummary as the API gives it */
 /**
@@ -28,14 +29,14 @@ export function when(ns, now) {
 const STATUS = /** @type {Record<string, [string, readonly string[]]>} */ ({
   error: ["error", ICONS.error],
   ok: ["ok", ICONS.ok],
-  unset: ["unset", ICONS.ok],
   running: ["running", ICONS.spinner],
 });
 
 /** @param {Row} row */
 function status(row) {
   const handled = row.error_count > 0 && row.status !== "error";
-  const [tone, paths] = handled ? ["handled", ICONS.warning] : (STATUS[row.state === "running" ? "running" : row.status] ?? STATUS.unset);
+  const [tone, paths] = handled ? ["handled", ICONS.warning] : (STATUS[row.state === "running" ? "running" : row.status] ?? [null, []]);
+  if (!tone) return h("span", { class: "visually-hidden" }, "no status"); // unset says nothing, as on the trace page
   const text = row.error_count ? `${row.status}, ${row.error_count} of ${row.span_count} spans failed` : tone;
   return h("span", { class: `status ${tone}`, title: text, role: "img", "aria-label": text }, icon(paths, tone === "running" ? "icon spin" : "icon"));
 }
@@ -46,9 +47,11 @@ function question(row) {
   return text || h("span", "muted", row.root_missing ? "root span has not come" : (row.root_name ?? "unnamed"));
 }
 
-/** @param {any[]} items @param {string} tone */
-function pills(items, tone) {
-  return h("div", "pills", ...items.map((item) => h("span", { class: `pill ${tone}`, title: oneLine(String(item), 120) }, h("span", "clip", oneLine(String(item), 40)))));
+/** The first tag, and how many more there are. @param {any[]} given */
+function tags(given) {
+  const names = given.map((tag) => oneLine(String(tag), 120));
+  if (!names.length) return null;
+  return h("div", { class: "pills", title: names.join("\n") }, h("span", "pill", h("span", "clip", names[0])), names.length > 1 ? h("span", "more muted", `+${names.length - 1}`) : null);
 }
 
 /** @param {any} given */
@@ -79,10 +82,10 @@ function scores(row) {
 
 /** @type {Column[]} */
 export const COLUMNS = [
-  { id: "time", label: "Time", width: "104px", order: "start_time", cell: (row) => h("span", { class: "mono muted", title: row.start_time }, when(row.start_unix_nano, new Date())) },
+  { id: "time", label: "Time", width: "114px", order: "start_time", cell: (row) => h("span", { class: "mono muted", title: row.start_time }, when(row.start_unix_nano, new Date())) },
   { id: "status", label: "", width: "34px", cell: status },
   { id: "question", label: "Question", width: "auto", cell: question },
-  { id: "answer", label: "Answer", width: "auto", cell: (row) => h("span", "muted", oneLine(row.output_preview ?? "")) },
+  { id: "answer", label: "Answer", width: "auto", cell: (row) => h("span", "muted", oneLine(gist(row.output_preview ?? ""))) },
   {
     id: "duration",
     label: "Duration",
@@ -106,10 +109,10 @@ export const COLUMNS = [
       return h("span", { title: `${grouped(usage.input_tokens)} in, ${grouped(usage.output_tokens)} out` }, compact(total));
     },
   },
-  { id: "cost", label: "Cost", width: "88px", order: "cost", number: true, cell: (row) => h("span", row.unpriced ? { title: "a model has no known price: a lower bound" } : null, row.unpriced && row.cost_usd ? "≥ " : "", cost(row.cost_usd)) },
+  { id: "cost", label: "Cost", width: "88px", order: "cost", number: true, cell: (row) => h("span", row.unpriced ? { title: row.cost_usd ? "a model has no known price: a lower bound" : "no price is known for its models" } : null, row.unpriced && row.cost_usd ? "≥ " : "", row.unpriced && !row.cost_usd ? "–" : cost(row.cost_usd)) },
   { id: "service", label: "Service", width: "106px", cell: (row) => oneLine((row.services ?? []).join(", ")) },
   { id: "session", label: "Session", width: "86px", cell: (row) => h("span", "mono muted", oneLine(row.session_id ?? "", 40)) },
-  { id: "tags", label: "Tags", width: "104px", cell: (row) => pills(row.tags ?? [], "") },
+  { id: "tags", label: "Tags", width: "122px", cell: (row) => tags(row.tags ?? []) },
   { id: "scores", label: "Scores", width: "96px", cell: scores },
   { id: "verdict", label: "Verdict", width: "120px", optional: true, cell: (row) => row.verdict && h("span", `pill ${row.verdict === "ok" ? "ok" : "warning"}`, oneLine(row.verdict, 30)) },
   { id: "spans", label: "Spans", width: "64px", order: "span_count", number: true, optional: true, cell: (row) => grouped(row.span_count) },
@@ -123,7 +126,8 @@ export const COLUMNS = [
 
 /** @type {Record<string, (row: Row) => boolean>} whether a row has something to show in a column that is often empty */
 const FILLED = {
-  cost: (row) => row.cost_usd !== null && row.cost_usd !== undefined,
+  status: (row) => row.status !== "unset" || row.error_count > 0 || row.state === "running",
+  cost: (row) => row.cost_usd > 0 || row.unpriced,
   session: (row) => Boolean(row.session_id),
   tags: (row) => Boolean(row.tags?.length),
   scores: (row) => Boolean(row.scores?.length),

@@ -65,6 +65,8 @@ export class TraceList {
     this.unfit = fillViewport(this.page);
     this.listening = () => this.fromUrl();
     addEventListener("popstate", this.listening);
+    this.plain = (/** @type {MouseEvent} */ event) => this.navigated(event);
+    document.addEventListener("click", this.plain, true);
     this.load();
   }
 
@@ -73,6 +75,7 @@ export class TraceList {
     this.stale.abort();
     clearTimeout(this.retry);
     removeEventListener("popstate", this.listening);
+    document.removeEventListener("click", this.plain, true);
     this.live.destroy();
     this.table.destroy();
     this.keys.destroy();
@@ -98,6 +101,19 @@ export class TraceList {
     if (!arrived.cursor) this.trail = [];
     this.state = arrived;
     this.load();
+  }
+
+  /**
+   * "Traces" in the navigation leads to all traces. Streamlit does nothing on a link to the page it is on, whatever its query.
+   * @param {MouseEvent} event
+   */
+  navigated(event) {
+    const anchor = event.composedPath().find((node) => node instanceof HTMLAnchorElement);
+    if (!(anchor instanceof HTMLAnchorElement) || this.page.contains(anchor) || location.pathname !== PATH || !location.search) return;
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || anchor.href !== location.origin + PATH) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.go(parse(""));
   }
 
   /** Forwards and back through the pages. */

@@ -57,7 +57,7 @@ function facts(page, running) {
     fact("Spans", grouped(trace.size), unended ? `${unended} running` : null),
     summary.error_count > 0 && fact("Errors", h("button", { type: "button", class: "as-link bad", title: "Show the failed spans", onclick: () => page.onlyErrors() }, grouped(summary.error_count))),
     tokens !== undefined && fact("Tokens", grouped(tokens), null, tooltip),
-    summary.cost_usd !== null && summary.cost_usd !== undefined ? fact("Cost", cost(summary.cost_usd), summary.unpriced ? "at least" : null, summary.unpriced ? "A call's model has no known price" : "") : summary.unpriced ? fact("Cost", "unpriced", null, "No price is known for the models of this trace") : null,
+    summary.cost_usd > 0 || (summary.cost_usd === 0 && !summary.unpriced) ? fact("Cost", cost(summary.cost_usd), summary.unpriced ? "at least" : null, summary.unpriced ? "A call's model has no known price" : "") : summary.unpriced ? fact("Cost", "unpriced", null, "No price is known for the models of this trace") : null,
     models.length > 0 && fact("Model", visible(String(models[0])), models.length > 1 ? `+${models.length - 1}` : null, models.join("\n")),
     summary.services?.length > 0 && fact("Service", visible(summary.services.join(", ")), summary.environment ? visible(String(summary.environment)) : null, "service · environment"),
     summary.session_id && fact("Session", sessionLink(page, String(summary.session_id))),
@@ -118,7 +118,7 @@ function steps(page) {
 function actions(page) {
   if (!page.store.live) return h("span", { class: "tag", title: "A saved file: everything shown is inside it" }, "saved trace");
   const link = iconButton(ICONS.link, "Copy a link to this view", () => copyText(page.linkTo(page.selectedId()), link));
-  const more = iconButton(ICONS.more, "Download, copy", () => openMenu(more, menu(page)), { "aria-haspopup": "menu" });
+  const more = iconButton(ICONS.more, "Compare, download, copy", () => openMenu(more, menu(page)), { "aria-haspopup": "menu" });
   return h("div", "actions", link, more);
 }
 
@@ -127,6 +127,7 @@ function menu(page) {
   const id = page.traceId;
   const query = encodeURIComponent(`trace_id:${id}`);
   return [
+    ...(page.links?.compare ? [{ title: "Compare with another trace", href: page.links.compare + encodeURIComponent(id) }] : []),
     ...(page.links?.html ? [{ title: "Open as a single HTML file", href: page.links.html + encodeURIComponent(id) }, { title: "Download as HTML", href: page.links.html + encodeURIComponent(id), download: `trace-${id}.html` }] : []),
     { title: "Download as OTLP JSON lines", href: `${page.api}/export?filter=${query}&format=otlp-jsonl`, download: `trace-${id}.otlp.jsonl` },
     { title: "Download as JSON", href: `${page.api}/traces/${id}`, download: `trace-${id}.json` },

@@ -11,7 +11,7 @@ import { TracePage } from "./page.js";
  * @property {{trace: any, spans: any[], texts?: string[], health?: any}} [whole] an embedded trace instead of an API
  * @property {string} [tab]
  * @property {{filter?: string, order?: string}} [list] the list this trace was opened from
- * @property {{session?: string, html?: string, traces?: string}} [links] URL prefixes and the list page
+ * @property {{session?: string, compare?: string, html?: string, traces?: string}} [links] URL prefixes and the list page
  * @property {(state: {traceId: string, spanId: string, tab: string}) => void} [onstate] after each selection, to keep a URL
  * @property {(direction: number) => void} [onstep] previous or next, where there is no collector to ask
  * @property {boolean} [fill] take the height from the viewport; default true

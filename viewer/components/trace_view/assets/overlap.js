@@ -5,6 +5,8 @@
  * pairs of characters.
  */
 
+import { parts } from "./markdown.js";
+
 /** Of the shorter sentence's content words, this share must stand in the other: half is chance where both speak of the same product. */
 const SHARED_FROM = 0.6;
 /** Fewer content words than this prove nothing. */
@@ -29,18 +31,21 @@ export function contentWords(text) {
   return words;
 }
 
-/** @param {string} text @returns {{from: number, to: number}[]} sentences as ranges; lines end one too */
+/** @param {string} text @returns {{from: number, to: number}[]} sentences as ranges; a line ends one unless it was only wrapped, so does an item or a table row */
 export function sentences(text) {
   /** @type {{from: number, to: number}[]} */
   const found = [];
-  const end = /[.!?。！？]["'”’)\]]*(?=\s|$)|[。！？]|\n+/gu;
-  let from = 0;
-  for (const match of text.matchAll(end)) {
-    const to = /** @type {number} */ (match.index) + match[0].length;
-    push(found, text, from, to);
-    from = to;
+  const known = parts(text);
+  for (const part of known.parts) {
+    const said = known.text.slice(part.from, part.to);
+    let from = 0;
+    for (const match of said.matchAll(/[.!?。！？]["'”’)\]]*(?=\s|$)|[。！？]|\n+/gu)) {
+      const to = /** @type {number} */ (match.index) + match[0].length;
+      push(found, text, part.from + from, part.from + to);
+      from = to;
+    }
+    push(found, text, part.from + from, part.to);
   }
-  push(found, text, from, text.length);
   return found;
 }
 

@@ -8,7 +8,7 @@ import { counted, oneLine, score, visible } from "./format.js";
 import { ICONS } from "./icons.js";
 import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
-import { inline, longText, marked } from "./text.js";
+import { longText } from "./text.js";
 import { sharedSentences } from "./overlap.js";
 import { lastPlace, scoreShare, STAGE_TITLES, survived, titleOf } from "./stages.js";
 import { valueNode } from "./value.js";
@@ -154,8 +154,9 @@ function fillBody(body, passage, source, columns, context) {
   body.append(h("div", "passage-meta", h("span", { class: "mono", title: where }, where), trail(passage, columns)));
   if (passage.fromPrompt) body.append(h("p", "tiny", "The text as it stands in the prompt; the passage itself was recorded without it."));
   if (passage.content) {
-    const ranges = context.answer ? sharedSentences(passage.content, context.answer) : [];
-    body.append(longText(passage.content, { fold: 900, draw: (text) => h("div", "plain", ranges.length ? marked(text, ranges.filter((range) => range.to <= text.length)) : inline(visible(text))) }));
+    const content = String(passage.content).replaceAll("\r\n", "\n");
+    const ranges = context.answer ? sharedSentences(content, context.answer) : [];
+    body.append(longText(content, { rich: true, fold: 900, ranges }));
   } else body.append(h("p", "muted", "Recorded without its text."));
   const rest = Object.entries(passage.metadata);
   const actions = h("div", "passage-actions");
