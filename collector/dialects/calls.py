@@ -64,6 +64,7 @@ FINISH = {"tool_call": "tool_calls", "tool-calls": "tool_calls", "tool_use": "to
 def fill_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["operation"] = reading.take("operation")
     fields["provider"] = provider = _provider(reading, kind)
+    reading.parameters = [*reading.every("parameters")]
     model = _model(reading, kind, reading.given, reading.returned)
     fields["model"] = model.removeprefix(f"{provider}/") if model and provider else model  # LiteLLM's way to name a model
     fields["response_id"] = _response_id(reading, kind, reading.returned)
@@ -83,8 +84,8 @@ def _model(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> str |
         if found:
             return found
     if kind in MODEL_KINDS:
-        for _, parameters in reading.every("parameters"):
-            if isinstance(parameters, dict) and (found := text(first(parameters, ("model", "model_name")))):
+        for _, parameters in reading.parameters:
+            if found := text(first(parameters, ("model", "model_name"))):
                 return found
         for value in (returned, given):
             if isinstance(value, dict):
@@ -125,15 +126,13 @@ def _parameters(reading: Reading, kind: SpanKind, given: Any) -> Mapping[str, Js
                 merged.update({name: holder[name] for name in PARAMETER_NAMES if holder.get(name) is not None})
         if merged:
             reading.sources.setdefault("parameters", reading.sources.get("input", "input"))
-    claims = list(reading.every("parameters"))
-    for key, parameters in reversed(claims):
-        if isinstance(parameters, dict):
-            merged.update({name: value for name, value in parameters.items() if name not in NOT_PARAMETERS and value is not None})
-            reading.sources["parameters"] = key
+    for key, parameters in reversed(reading.parameters):
+        merged.update({name: value for name, value in parameters.items() if name not in NOT_PARAMETERS and value is not None})
+        reading.sources["parameters"] = key
     for name, value in reading.mapped("parameters").items():
         if name not in NOT_PARAMETERS:
             merged[name] = as_json(value)
-    return {name: value for name, value in merged.items() if not left_out(value)}
+    return {name: value for name, value in merged.items() if type(value) is not str or not left_out(value)} if merged else merged
 
 
 def _finish_reasons(reading: Reading) -> Sequence[str]:

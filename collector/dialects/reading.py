@@ -32,6 +32,7 @@ class Reading:
         "given",
         "kind",
         "kind_derived",
+        "parameters",
         "repeats_usage",
         "returned",
         "shape",
@@ -59,6 +60,7 @@ class Reading:
         self.kind = SpanKind.UNKNOWN
         self.given: Any = None  # the span's input, unwrapped
         self.returned: Any = None  # and its output
+        self.parameters: Sequence[tuple[str, Mapping[str, Any]]] = ()  # of a model call, by the keys that held them
         self._decide()
         self._claims = shape.claims(self.dialect)
 

@@ -60,10 +60,9 @@ def _tools(reading: Reading, given: Any) -> Sequence[Mapping[str, Json]]:
             return found
     if reading.kind is SpanKind.LLM:
         config = given.get("config") if isinstance(given, dict) else None
-        holders = [given, config, *(value for _, value in reading.every("parameters"))]
-        for holder in holders:
-            if isinstance(holder, dict):
-                found = [tool for item in as_list(opened(first(holder, ("tools", "functions")))) for tool in _tool(item)]
+        for holder in (given, config, *(parameters for _, parameters in reading.parameters)):
+            if isinstance(holder, dict) and (offered := first(holder, ("tools", "functions"))) is not None:
+                found = [tool for item in as_list(opened(offered)) for tool in _tool(item)]
                 if found:
                     reading.sources.setdefault("tools_offered", reading.sources.get("input", "input"))
                     return found

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from collector.dialects.values import integer
+from collector.making import maker
 from collector.model import Usage
 
 # Our field → the names it travels under, dots for nesting, in the order they are looked for.
@@ -155,6 +156,9 @@ def _with_buckets(given: int, out: int, missing: int, counts: Mapping[str, int])
     return (given + cached, out) if cached <= missing else (given, out)
 
 
+_MAKE = maker(Usage)
+
+
 def as_usage(counts: Mapping[str, int]) -> Usage | None:
     """One Usage with its invariants restored, or None when nothing was counted: no usage is not usage 0.
 
@@ -171,7 +175,7 @@ def as_usage(counts: Mapping[str, int]) -> Usage | None:
         given = max(0, total - (out or 0))
     if given is not None and out is not None and (total is None or total < given + out):
         total = given + out
-    return Usage(
+    return _MAKE(
         given,
         out,
         total,

@@ -39,7 +39,7 @@ def _loaded(text: str) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    if text.count("[") + text.count("{") > DEPTH_MAX and _is_deep(value):
+    if len(text) > 2 * DEPTH_MAX and text.count("[") + text.count("{") > DEPTH_MAX and _is_deep(value):
         return text
     return value
 
@@ -94,15 +94,17 @@ def text(value: Any) -> str | None:
 
 def plain_text(value: Any) -> str | None:
     """A non-empty string that no scrubber has replaced; JSON quotes taken off."""
+    if type(value) is str and (start := value[:1]).isalnum() and start != "n":
+        return value  # nine of ten: nothing to take off, and nothing that a scrubber or JSON's null begin with
     found = text(unquoted(value))
     return None if found is None or found.startswith(SCRUBBED) or found == "null" else found
 
 
 def integer(value: Any) -> int | None:
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int):
-        return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     if isinstance(value, str):
@@ -116,6 +118,8 @@ def integer(value: Any) -> int | None:
 
 def number(value: Any) -> float | None:
     """A finite number."""
+    if type(value) is float:
+        return value if value - value == 0 else None
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float | str):
