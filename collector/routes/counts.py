@@ -16,7 +16,10 @@ from collector.routes.parts import Asked, Here, Limit
 router = APIRouter(prefix="/api/v1", tags=["counts"])
 
 MEASURES = ("count", "errors", "error_rate", "p50", "p90", "p95", "p99", "tokens", "input_tokens", "output_tokens", "cost", "traces")
-GROUPS = ("minute", "hour", "day", "service", "model", "kind", "name", "tag", "status", "environment")
+GROUPS = (
+    "minute", "hour", "day", "service", "tag", "status", "environment", "session", "user", "verdict", "root",
+    "kind", "model", "name", "provider", "operation", "stage", "index", "error",
+)  # fmt: skip
 
 
 def _listed(text: str, known: Sequence[str], what: str) -> Sequence[str]:

@@ -16,10 +16,10 @@ import orjson
 
 from collector import filters
 from collector.errors import InvalidValue
-from collector.filters import Condition, Filter, Node, Op, Or
+from collector.filters import And, Condition, Filter, Node, Not, Op, Or
 from collector.model import Json, SpanKind
 from collector.store.connection import Connection
-from collector.store.finding import Bounds, Clock, TextSearch, bounds_of, conjuncts, holding
+from collector.store.finding import FIRST_CHUNK, Bounds, Clock, TextSearch, TimeUp, bounds_of, conjuncts, holding
 from collector.store.rows import COST_COUNTS, KINDS, KINDS_BACK, STATUSES_BACK, TOKENS_COUNT, WHOLE_TRACE
 from collector.store.strings import Strings
 from collector.store.tallies import HOUR, MINUTE, Tally, bucket, percentile, pico, read_tally
@@ -83,7 +83,12 @@ class Asked:
 
     @property
     def node(self) -> Node | None:
-        return filters.for_spans(self.filter) if self.of_spans else filters.for_traces(self.filter)
+        """Of spans, those that match in traces that the list shows: only a condition that no span may satisfy is not said by the span."""
+        of_traces = filters.for_traces(self.filter)
+        if not self.of_spans:
+            return of_traces
+        of_spans = filters.for_spans(self.filter)
+        return And((of_spans, of_traces)) if of_spans and of_traces and _negates(of_traces) else of_spans
 
     @property
     def bounds(self) -> Bounds:
@@ -99,14 +104,23 @@ class Asked:
 
 def _speaks_of_spans(node: Node | None) -> bool:
     match node:
-        case None | filters.Text() | filters.Any():
+        case None | filters.Text() | filters.Any() | Not():  # "no span is like that" is said of a trace
             return False
         case Condition():
             return filters.FIELDS[node.field].scope is filters.Scope.SPAN
-        case filters.Not():
-            return _speaks_of_spans(node.part)
-        case filters.And() | Or():
+        case And() | Or():
             return any(_speaks_of_spans(part) for part in node.parts)
+
+
+def _negates(node: Node) -> bool:
+    """Whether something is denied of a whole trace."""
+    match node:
+        case Not():
+            return True
+        case And() | Or():
+            return any(map(_negates, node.parts))
+        case _:
+            return False
 
 
 @dataclass(slots=True)
@@ -225,12 +239,18 @@ def _from_rows(
     condition = where.span(asked.node) if asked.of_spans else where.trace(asked.node)
     totals: dict[tuple[Anything, ...], Total] = {}
     with holding(connection, strings, where, search):
-        for rows, oldest in _chunks(connection, asked, condition, small=where.reads_payloads):
-            _add_rows(totals, rows, asked)
-            if clock.over() and oldest is not None:
-                for total in totals.values():
-                    total.searched_back_to = oldest
-                break
+        reached: int | None = None
+        chunks = _chunks(connection, asked, condition, clock, small=where.reads_payloads)
+        try:
+            for rows, oldest in chunks:
+                _add_rows(totals, rows, asked)
+                reached = oldest
+                if clock.over() and oldest is not None:
+                    break
+        except TimeUp:
+            pass
+    for total in totals.values():
+        total.searched_back_to = reached
     return totals
 
 
@@ -258,7 +278,7 @@ def _per_tag(key: tuple[Anything, ...], at: int) -> Iterator[tuple[Anything, ...
 
 
 def _chunks(
-    connection: Connection, asked: Asked, condition: Sql, *, small: bool
+    connection: Connection, asked: Asked, condition: Sql, clock: Clock, *, small: bool
 ) -> Iterator[tuple[Sequence[Sequence[Anything]], int | None]]:
     """Matching rows newest first, with the start of the oldest one looked at (None: that was all)."""
     alias, keys, sums = ("s", _SPAN_KEYS, _SPAN_SUMS) if asked.of_spans else ("t", _TRACE_KEYS, _TRACE_SUMS)
@@ -268,7 +288,7 @@ def _chunks(
     counted = "1" if asked.of_spans else "t.span_count > 0"
     where = f"{alias}.id IN (SELECT value FROM json_each(?)) AND {counted} AND {condition.text}"
     select = f"SELECT {', '.join([*columns, sums])} FROM {source} WHERE {where}"
-    bounds, size = asked.bounds, 500 if small else CHUNK
+    bounds, size = asked.bounds, FIRST_CHUNK
     at: tuple[int, int] | None = None
     table = "spans" if asked.of_spans else "traces"
     while True:
@@ -276,12 +296,13 @@ def _chunks(
         page = f"SELECT start_ns, id FROM {table} WHERE start_ns BETWEEN ? AND ? {keyset} ORDER BY start_ns DESC, id DESC LIMIT {size}"
         found = connection.execute(page, (bounds.first, bounds.last, *(at or ()))).fetchall()
         ids = orjson.dumps([number for _, number in found]).decode()
-        rows = connection.execute(select, (ids, *condition.parameters)).fetchall() if found else []
+        with clock.limiting(connection):
+            rows = connection.execute(select, (ids, *condition.parameters)).fetchall() if found else []
         done = len(found) < size
         yield rows, None if done else found[-1][0]
         if done:
             return
-        at = found[-1]
+        at, size = found[-1], size if small else min(size * 4, CHUNK)
 
 
 # ---- Rows of the answer ----

@@ -24,11 +24,11 @@ import orjson
 
 from collector.errors import InvalidValue, RightPassageError
 from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
-from collector.model import Page, PageRequest, SpanKind, SpanRow, TraceSummary
+from collector.model import Event, Page, PageRequest, SpanKind, SpanRow, TraceSummary
 from collector.store import words
 from collector.store.connection import Connection, sqlite3
 from collector.store.facets import FACETS, PACE
-from collector.store.matching import holds, needs_understanding, searchable
+from collector.store.matching import holds, may_have, needs_understanding, searchable
 from collector.store.pruning import Candidate
 from collector.store.reading import Payloads, log_events, row_of, summaries, texts, understand
 from collector.store.rows import KINDS, SpanRecord, TraceRecord, columns
@@ -41,6 +41,9 @@ FEW = 5_000
 N / 100 tries of the walk."""
 WORTH_A_SEARCH = 200  # traces of a shortlist that are quicker tried than looked up in the index
 FIRST_CHUNK, LAST_CHUNK = 128, 8_192
+PORTION, PORTION_OF_PAYLOADS = 100_000, 1_000  # spans that are tried in one statement, if their traces are that small
+LAST_TRY_S = 0.5  # for one trace, where the budget did not even do for the first portion
+STEPS = 1_000  # of SQLite's machine between two looks at the clock: 20 µs without payloads
 MAX_LIMIT = 1_000
 
 TRACE_ORDERS: Mapping[str, str] = {
@@ -111,11 +114,49 @@ def cursor_of(request: PageRequest, order: Order) -> Cursor | None:
     raise InvalidValue(f"the cursor {request.cursor!r} does not belong to a list in the order {order.text()}: start again without it")
 
 
+# ---- Time ----
+
+
+class TimeUp(Exception):
+    """The time is up in the middle of a statement."""
+
+
+class Clock:
+    """A time budget."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def over(self) -> bool:
+        return time.monotonic() >= self._end
+
+    @contextmanager
+    def limiting(self, connection: Connection) -> Generator[None]:
+        """A statement inside ends with `TimeUp` when the time is up, wherever it is: one trace may have 100,000 spans."""
+        fired: list[bool] = []
+
+        def tick() -> int:
+            if self.over():
+                fired.append(True)
+            return int(bool(fired))
+
+        connection.set_progress_handler(tick, STEPS)
+        try:
+            yield
+        except sqlite3.OperationalError:
+            if fired:
+                raise TimeUp from None
+            raise
+        finally:
+            connection.set_progress_handler(None, 0)
+
+
 # ---- The conditions that no column answers ----
 
 
 class Holder:
-    """`span_holds(condition, span)` on a connection while one query runs; a span is unpacked once for all its conditions."""
+    """`span_holds(condition, span)` on a connection while one query runs; a span is unpacked once for all its conditions, and not read
+    as JSON where its bytes already say no."""
 
     def __init__(self, connection: Connection, strings: Strings, asked: Sequence[Condition | Text]) -> None:
         self._connection, self._strings, self._asked = connection, strings, asked
@@ -123,6 +164,7 @@ class Holder:
         self._span_id = -1
         self._record: SpanRecord | None = None
         self._span: Anything = None
+        self._trace: tuple[int, str, Mapping[int, Sequence[Event]]] = (-1, "", {})
 
     def __call__(self, number: int, span_id: int) -> int:
         asked = self._asked[number]
@@ -133,7 +175,11 @@ class Holder:
             return 0
         if isinstance(asked, Text):
             name = self._strings.text(self._connection, record.name) or ""
+            if not words.may_say(asked.phrase, self._payloads.raw(record), name):
+                return 0
             return int(words.says(asked.phrase, searchable(self._payloads.body(record), name)))
+        if asked.field == "attr" and not may_have(asked, self._payloads.raw(record)):
+            return 0
         return int(holds(asked, self._understood(record, needs_understanding(asked))))
 
     def _read(self, span_id: int) -> None:
@@ -142,10 +188,12 @@ class Holder:
 
     def _understood(self, record: SpanRecord, understanding: bool) -> Anything:
         if self._span is None or (understanding and self._span.normalised is None):
-            trace_id = self._connection.execute("SELECT trace_id FROM traces WHERE id=?", (record.trace,)).fetchone()[0]
-            events = log_events(self._connection, trace_id).get(record.span_id, ())
+            if self._trace[0] != record.trace:
+                trace_id = self._connection.execute("SELECT trace_id FROM traces WHERE id=?", (record.trace,)).fetchone()[0]
+                self._trace = record.trace, trace_id.hex(), log_events(self._connection, trace_id)
+            _, trace_id, events = self._trace
             name = self._strings.text(self._connection, record.name) or ""
-            span = self._payloads.received(record, trace_id.hex(), name, events)
+            span = self._payloads.received(record, trace_id, name, events.get(record.span_id, ()))
             self._span = understand(span) if understanding else span
         return self._span
 
@@ -352,16 +400,6 @@ class Shortlists:
 # ---- Pages ----
 
 
-class Clock:
-    """A time budget."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def over(self) -> bool:
-        return time.monotonic() >= self._end
-
-
 def find_traces(
     connection: Connection,
     strings: Strings,
@@ -460,8 +498,12 @@ class _TraceSearch:
         hits: list[Key] = []
         last: Key | None = None
         with holding(self._connection, self._strings, self._where, self._search):
-            for keys in self._chunks(limit):
-                matching = self._matching([number for _, number in keys])
+            for keys in self._portions(self._chunks(limit)):
+                try:
+                    with clock.limiting(self._connection):
+                        matching = self._matching([number for _, number in keys])
+                except TimeUp:
+                    return (hits, last, False) if last else (self._first(keys[0]), keys[0], False)
                 for key in keys:
                     last = key
                     if key[1] in matching:
@@ -471,6 +513,31 @@ class _TraceSearch:
                 if clock.over():
                     return hits, last, False
         return hits, last, True
+
+    def _first(self, key: Key) -> list[Key]:
+        """The first trace alone, so that every page goes on. One that is too large even for that is passed over."""
+        try:
+            with Clock(LAST_TRY_S).limiting(self._connection):
+                return [key] if self._matching([key[1]]) else []
+        except TimeUp:
+            return []
+
+    def _portions(self, chunks: Iterator[Sequence[Key]]) -> Iterator[Sequence[Key]]:
+        """Chunks cut where they come to many spans, which is what is lost when the time is up inside."""
+        if not self._where.reads_payloads and " FROM spans " not in self._condition.text:
+            yield from chunks
+            return
+        most = PORTION_OF_PAYLOADS if self._where.reads_payloads else PORTION
+        select = "SELECT id, span_count FROM traces WHERE id IN (SELECT value FROM json_each(?))"
+        for keys in chunks:
+            spans = dict(self._connection.execute(select, (orjson.dumps([number for _, number in keys]).decode(),)))
+            first = total = 0
+            for at, (_, number) in enumerate(keys):
+                total += spans.get(number, 0)
+                if total > most and at > first:
+                    yield keys[first:at]
+                    first, total = at, spans.get(number, 0)
+            yield keys[first:]
 
     def _matching(self, ids: Sequence[int]) -> set[int]:
         if self._node is None:
@@ -643,7 +710,13 @@ class _SpanSearch:
         last: Key | None = None
         with holding(self._connection, self._strings, self._where):
             for keys in self._chunks(limit):
-                found = self._matching([number for _, number in keys])
+                try:
+                    with clock.limiting(self._connection):
+                        found = self._matching([number for _, number in keys])
+                except TimeUp:
+                    if last is not None:
+                        return self._best(hits, limit + 1), last, False
+                    return [key for key in self._first(keys[0]) if self._beyond(key)], keys[0], False
                 last = keys[-1]
                 hits.extend(key for key in found if self._beyond(key))
                 if self._by_time and len(hits) > limit:
@@ -652,6 +725,14 @@ class _SpanSearch:
                 if clock.over():
                     return self._best(hits, limit + 1), last, False
         return self._best(hits, limit + 1), last, True
+
+    def _first(self, key: Key) -> list[Key]:
+        """The first span alone, so that every page goes on."""
+        try:
+            with Clock(LAST_TRY_S).limiting(self._connection):
+                return self._matching([key[1]])
+        except TimeUp:
+            return []
 
     def _best(self, hits: Sequence[Key], count: int) -> list[Key]:
         return heapq.nlargest(count, hits) if self._order.descending else heapq.nsmallest(count, hits)

@@ -109,6 +109,23 @@ def _at(mapping: Mapping[str, Any], key: str) -> Any:
     return _at(inner, tail) if dot and isinstance(inner, Mapping) else None
 
 
+def may_have(condition: Condition, raw: bytes) -> bool:
+    """Whether a span with these bytes of JSON can satisfy a condition on an attribute: 1 µs, where reading them takes 30 to 100."""
+    if not all(part in raw for part in _written(condition.key)):
+        return False
+    wanted = condition.value
+    return condition.op is not Op.EQ or not isinstance(wanted, str) or not _AS_WRITTEN.fullmatch(wanted) or wanted.encode() in raw
+
+
+_AS_WRITTEN = re.compile(r"[A-Za-z][\w .:/-]*", re.ASCII)  # a text that JSON writes as it is, and no number
+
+
+@lru_cache(maxsize=256)
+def _written(key: str) -> Iterable[bytes]:
+    """The parts of a key, which may be a path, where JSON writes them as they are."""
+    return [part.encode() for part in key.split(".") if re.fullmatch(r"[\w-]+", part, re.ASCII)]
+
+
 def holds(condition: Condition, span: Span) -> bool:
     """Whether one of the span's values satisfies the condition; an absent value satisfies none."""
     compare = _COMPARISONS[condition.op]

@@ -105,15 +105,14 @@ class Payloads:
         self._scopes: dict[int, Scope] = {}
 
     def body(self, record: SpanRecord) -> Mapping[str, Any]:
+        return packs.loads(self.raw(record))
+
+    def raw(self, record: SpanRecord) -> bytes:
         if self._pack[0] != record.pack:
             found = self._connection.execute("SELECT data FROM packs WHERE id=?", (record.pack,)).fetchone()
             if found is None:
                 raise StoreUnreadable(f"the database is damaged: pack {record.pack} is missing")
             self._pack = record.pack, packs.unpack(found[0])
-        return packs.loads(self._pack[1][record.slot])
-
-    def raw(self, record: SpanRecord) -> bytes:
-        self.body(record)
         return self._pack[1][record.slot]
 
     def resource(self, number: int) -> Resource:

@@ -227,7 +227,13 @@ class Searcher:
 
     def _span_says(self, phrase: str, records: Sequence[SpanRecord]) -> bool:
         payloads = Payloads(self._store)
-        return any(words.says(phrase, texts_of(self._store, self._strings, payloads, record)) for record in records)
+        return any(self._one_says(phrase, payloads, record) for record in records)
+
+    def _one_says(self, phrase: str, payloads: Payloads, record: SpanRecord) -> bool:
+        name = self._strings.text(self._store, record.name) or ""
+        if not words.may_say(phrase, payloads.raw(record), name):
+            return False
+        return words.says(phrase, searchable(payloads.body(record), name))
 
     def pending(self) -> Mapping[int, Sequence[SpanRecord]]:
         """The newest spans that are not in the index yet, by trace; at most `PENDING_SPANS`."""

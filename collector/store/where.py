@@ -272,6 +272,9 @@ class Where:
         return Sql(f"({word.join(part.text for part in parts)})", [value for part in parts for value in part.parameters])
 
     def _some_span(self, inner: Sql) -> Sql:
+        if "span_holds(" in inner.text:  # in the order of the packs, so that each is unpacked once
+            ordered = "(SELECT * FROM spans WHERE trace = t.id ORDER BY id LIMIT -1)"
+            return Sql(f"EXISTS (SELECT 1 FROM {ordered} s WHERE {inner.text})", inner.parameters)
         return Sql(f"EXISTS (SELECT 1 FROM spans s WHERE s.trace = t.id AND {inner.text})", inner.parameters)
 
     def _hold(self, asked: Condition | Text) -> Sql:

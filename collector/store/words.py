@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 LONGEST = 64  # characters of a word that the index keeps; a longer one is a key, a digest or an image
@@ -111,6 +111,19 @@ def pattern(phrase: str) -> re.Pattern[str]:
     begin = "" if _IS_UNSPACED.match(runs[0]) else r"(?<![^\W_])"
     end = "" if _IS_UNSPACED.match(runs[-1]) or phrase.rstrip().endswith("*") else r"(?![^\W_])"
     return re.compile(begin + r"[\W_]*".join(map(re.escape, runs)) + end)
+
+
+@lru_cache(maxsize=256)
+def _bytes_of(phrase: str) -> Sequence[bytes]:
+    return [run.encode() for run in _RUN.findall(fold(phrase))]
+
+
+def may_say(phrase: str, raw: bytes, name: str) -> bool:
+    """Whether a span with these bytes of JSON and this name can have the phrase: 1 µs a kB, where reading the texts takes 20."""
+    if not raw.isascii() or not name.isascii():
+        return True
+    text = raw.lower() + b"\n" + name.lower().encode()
+    return all(run in text for run in _bytes_of(phrase))
 
 
 def says(phrase: str, texts: Iterable[str]) -> bool:

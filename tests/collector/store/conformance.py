@@ -508,6 +508,13 @@ class FindConformance:
         with pytest.raises(InvalidValue):
             shop.values("colour")
 
+    @pytest.mark.parametrize("asked", ["-name:chat", "-kind:llm", "-kind:tool", "kind:llm -name:other", "-error:*", "-name:chat or tag:t1"])
+    def test_counts_agree_with_the_list(self, shop: SpanStore, asked: str) -> None:
+        listed = len(shop.find_traces(parse(asked), PageRequest(limit=1000)).items)
+        for by in ([], ["kind"]):
+            rows = shop.aggregate(parse(asked), ["traces"], by)
+            assert max((row["traces"] for row in rows), default=0) == listed, by  # type: ignore[type-var]  # JSON numbers
+
     def test_aggregates(self, shop: SpanStore) -> None:
         (row,) = shop.aggregate(EVERYTHING, ["count", "errors", "error_rate", "tokens", "p50", "p99", "traces"], [])
         assert (row["count"], row["errors"], row["error_rate"], row["tokens"], row["traces"]) == (10, 0, 0.0, 1100, 10)

@@ -375,6 +375,42 @@ def test_a_scan_that_finds_nothing_ends_in_time_and_says_how_far_it_got(store: S
     assert seen == sorted(seen, reverse=True)
 
 
+@pytest.mark.parametrize("asked", ['attr["input.value"]:*nothing*', "input:*nothing*"])
+def test_one_huge_trace_does_not_outlast_the_budget(store: SqliteStore, asked: str) -> None:
+    from collector.store import finding
+
+    huge = [span(0, number, number // 8 if number else None, attributes={"input.value": f"q{number}"}) for number in range(3_000)]
+    store.write(Batch(spans=[*huge, *question(1)]))
+    with store._reader() as connection:  # pyright: ignore[reportPrivateUsage]
+        strings, request = store._strings, PageRequest(limit=10)  # pyright: ignore[reportPrivateUsage]
+        began = time.monotonic()
+        page = finding.find_traces(connection, strings, parse(asked), request, budget_s=0.001)
+        spans = finding.find_spans(connection, strings, parse(asked), request, budget_s=0.001)
+        assert time.monotonic() - began < 5
+        assert (page.items, page.complete, spans.complete) == ([], False, False)
+        assert page.searched_back_to_unix_nano is not None
+        further = finding.find_traces(connection, strings, EVERYTHING, request)  # the connection is as good as new
+        assert len(further.items) == 2
+
+
+def test_what_bytes_rule_out_is_what_texts_rule_out(store: SqliteStore) -> None:
+    attributes: dict[str, Any] = {
+        "a.b": "Müller sagt ja",
+        "n": {"x": {"y": 5}},
+        "q": 'say "no"\nthen go',
+        "t": True,
+        "list": ["one", "two"],
+    }
+    store.write(Batch(spans=[span(0, 0, attributes=attributes), span(1, 0, attributes={"plain": "Fetch THE page"})]))
+
+    def found(text: str) -> int:
+        return len(store.find_traces(parse(text), ALL).items)
+
+    assert [found(f"attr[{key}]:*") for key in ("a.b", "n.x.y", "plain", "q", "b.a")] == [1, 1, 1, 1, 0]
+    assert [found(text) for text in ("attr[t]:true", "attr[list]:two", "attr[n.x.y]:5", "attr[plain]:fetch")] == [1, 1, 1, 0]
+    assert [found(f'"{text}"') for text in ("the page", "muller sagt", "no then", "fetch page", "step")] == [1, 1, 1, 0, 2]
+
+
 def test_conjuncts_are_flat() -> None:
     assert len(conjuncts(for_traces(parse("user:a (session:b (tag:c service:d))")))) == 4
     assert for_spans(EVERYTHING) is None
