@@ -43,7 +43,7 @@ _MAX_INCLUDE_DEPTH = 4
 def read_markdown(text: str, path: Path, root: Path) -> tuple[str, str]:
     title, text = _front_matter(text.replace("\r\n", "\n"))
     lines = list(_setext_to_atx(list(_with_includes(text, path, root, _INCLUDE_MARKDOWN))))
-    markdown = _rebase_links(_without_myst("\n".join(lines)), path, root)
+    markdown = _rebase_links(_in_prose(_without_comments, _without_myst("\n".join(lines))), path, root)
     return title or _first_heading(markdown), markdown
 
 
@@ -58,6 +58,11 @@ def read_mdx(text: str, path: Path, root: Path) -> tuple[str, str]:
             line = re.sub(r"</?[A-Z][\w.]*(?:\s[^<>]*)?/?>|\{/\*.*?\*/\}", "", line)
         kept.append(line)
     return title, "\n".join(kept)
+
+
+def _without_comments(markdown: str) -> str:
+    """HTML comments say nothing to a reader; a line that was nothing else goes with them."""
+    return re.sub(r"^[ \t]*<!--.*?-->[ \t]*\n|<!--.*?-->", "", markdown, flags=re.DOTALL | re.MULTILINE)
 
 
 _MYST_FENCE = re.compile(r"^(`{3,}|:{3,}|~{3,})\{([\w:-]+)\}[ \t]*(.*)\n((?:(?!\1).*\n)*?)\1[ \t]*$", re.MULTILINE)

@@ -14,15 +14,16 @@ import json
 import math
 import re
 import sys
+import textwrap
 import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
+from itertools import pairwise, takewhile, zip_longest
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ EMBEDDING_MODEL = "offline-lexical"
 DIMENSION = 1024
 MAX_BODY_BYTES = 32_000_000
 NOT_FOUND = "NOT_FOUND"
-LONGEST_CODE = 25  # lines quoted with a sentence
+LONGEST_CODE, LONGEST_LIST = 25, 10  # lines quoted with the sentence before them
+MOST_SENTENCES, GOOD_SHARE = 3, 0.5  # of an answer; of the best one's weight that another needs
 HEADING_SHARE = 0.6  # of a word that stands in the heading above a sentence, not in it
 
 
@@ -79,7 +81,9 @@ class _Sentence:
     passage: int  # its number in the prompt
     head: str  # what stands above it: page and headings
     text: str
-    code: str = ""  # the code block right after it
+    place: int = 0  # under its heading: 0 is the first
+    below: str = ""  # what it leads in: the code block, list or table right after it
+    items: frozenset[str] = frozenset()  # the sentences that stand in `below` too
 
 
 def reply(messages: Sequence[dict[str, str]]) -> str:
@@ -114,16 +118,30 @@ def extract(prompt: str) -> str:
     frequency = Counter(term for sentence in sentences for term in set(terms(sentence.text)))
     scored: list[tuple[float, int]] = []
     for position, sentence in enumerate(sentences):
-        said = set(terms(f"{sentence.text} {sentence.code}")) & wanted
+        said = set(terms(f"{sentence.text} {sentence.below}")) & wanted
         above = (set(terms(sentence.head)) & wanted) - said  # a sentence under "Mount a volume" need not say so again
         weight = sum(_worth(term, frequency, len(sentences)) for term in said)
-        weight += HEADING_SHARE * sum(_worth(term, frequency, len(sentences)) for term in above)
-        scored.append((weight / (1 + max(8, len(sentence.text.split())) / 60) / (1 + 0.25 * (sentence.passage - 1)), position))
-    best = sorted(scored, key=lambda one: (-one[0], one[1]))[:3]
-    if not best or best[0][0] <= 0:
+        weight += HEADING_SHARE / (1 + sentence.place / 3) * sum(_worth(term, frequency, len(sentences)) for term in above)
+        length = max(8, len(sentence.text.split()) + len(sentence.below.split()) / 4)
+        scored.append((weight / (1 + length / 60) / (1 + 0.25 * (sentence.passage - 1)), position))
+    ranked = sorted(scored, key=lambda one: (-one[0], one[1]))
+    if not ranked or ranked[0][0] <= 0:
         return NOT_FOUND
-    kept = sorted(position for weight, position in best if weight >= best[0][0] * 0.5)
-    return "\n\n".join(_quoted(sentences[position]) for position in kept)
+    chosen: list[int] = []
+    for weight, position in ranked:
+        told = [sentences[place] for place in chosen]
+        if (
+            weight >= ranked[0][0] * GOOD_SHARE
+            and len(chosen) < MOST_SENTENCES
+            and not any(_repeats(sentences[position], one) for one in told)
+        ):
+            chosen.append(position)
+    return "\n\n".join(_quoted(sentences[position]) for position in (chosen[0], *sorted(chosen[1:])))
+
+
+def _repeats(one: _Sentence, other: _Sentence) -> bool:
+    """Whether one of two sentences says the other again."""
+    return one.text == other.text or one.text in other.items or other.text in one.items
 
 
 def _worth(term: str, frequency: Counter[str], count: int) -> float:
@@ -131,7 +149,7 @@ def _worth(term: str, frequency: Counter[str], count: int) -> float:
 
 
 def _quoted(sentence: _Sentence) -> str:
-    return f"{sentence.text} [{sentence.passage}]" + (f"\n\n{sentence.code}" if sentence.code else "")
+    return f"{sentence.text} [{sentence.passage}]" + (f"\n\n{sentence.below}" if sentence.below else "")
 
 
 def _passages(prompt: str) -> Iterator[tuple[int, str, str]]:
@@ -143,20 +161,85 @@ def _passages(prompt: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _sentences(passage: int, head: str, text: str) -> Iterator[_Sentence]:
-    """Prose sentences, list items and table rows; a code block belongs to the sentence before it, a heading to those after it."""
-    pieces = re.split(r"(^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL)
-    for prose, code in zip(pieces[::2], [*pieces[1::2], ""], strict=False):
-        said: list[_Sentence] = []
-        for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+|>]|\d+\.) )", prose):
-            if block.lstrip().startswith("#"):
-                head = f"{head} {block.strip().lstrip('#')}"
-                continue
-            line = re.sub(r"\s+", " ", re.sub(r"^\s*(?:[-*+>]|\d+\.|!!!|:::) +", "", block.strip()))
-            parts = re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
-            said.extend(_Sentence(passage, head, part) for part in parts if len(part) > 2 and not re.fullmatch(r"[|\-: ]+", part))
-        if said and code.count("\n") <= LONGEST_CODE:
-            said[-1] = replace(said[-1], code=code)
-        yield from said
+    """What can be quoted of a passage. A sentence that leads in ("Use the option:") is quoted with what follows it, or not at all."""
+    blocks = list(_blocks(text))
+    place = 0
+    for number, (kind, lines) in enumerate(blocks):
+        if kind == "heading":
+            head, place = f"{head} {lines[0].strip('# ')}", 0
+            continue
+        said = _said(kind, lines)
+        leads_in = bool(said) and said[-1].endswith((":", "："))
+        below, items = _below(blocks[number + 1 :], leads_in)
+        for one in said[:-1] if leads_in and not below else said:
+            led = one is said[-1] and kind != "table"
+            yield _Sentence(passage, head, one, place, below if led else "", items if led else frozenset())
+            place += 1
+
+
+def _below(following: Sequence[tuple[str, list[str]]], leads_in: bool) -> tuple[str, frozenset[str]]:
+    """What belongs to the sentence before it: a code block; after a colon also a list or table; and the sentences in it."""
+    kind = following[0][0] if following else ""
+    if kind == "code" and len(following[0][1]) <= LONGEST_CODE:
+        return "\n".join(following[0][1]), frozenset()
+    if kind not in ("item", "table") or not leads_in:
+        return "", frozenset()
+    blocks = [lines for _, lines in takewhile(lambda block: block[0] == kind, following)]
+    items = frozenset(one for lines in blocks for one in _said(kind, lines))
+    below = "\n".join(f"- {one}" for one in _said(kind, blocks[0])) if kind == "table" else "\n".join("\n".join(lines) for lines in blocks)
+    return (textwrap.dedent(below), items) if below.count("\n") < LONGEST_LIST else ("", frozenset())
+
+
+def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+    """(kind, lines) of each block: code, heading, table, item (of a list), prose."""
+    for number, piece in enumerate(re.split(r"(^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL)):
+        if number % 2:
+            yield "code", textwrap.dedent(piece).splitlines()
+            continue
+        for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+>]|\d+[.)]) )|\n(?=#)|(?<=[^|\s])[ \t]*\n(?=\s*\|)", piece):
+            lines = [line for line in block.splitlines() if line.strip()]
+            if lines:
+                yield next(kind for kind, begins in _BEGINS.items() if begins.match(lines[0])), lines
+
+
+_BEGINS = {
+    "heading": re.compile(r"#"),
+    "table": re.compile(r"\s*\|"),
+    "item": re.compile(r"\s*(?:[-*+]|\d+[.)]) "),
+    "prose": re.compile(r""),
+}
+
+
+def _said(kind: str, lines: Sequence[str]) -> list[str]:
+    """The sentences of a block; a row of a table is one, code has none."""
+    if kind == "code":
+        return []
+    if kind == "table":
+        return list(_rows(lines))
+    line = re.sub(r"\s+", " ", re.sub(r"^\s*(?:[-*+>]|\d+[.)]|!!!|:::) +", "", " ".join(lines).strip()))
+    line = re.sub(r"!?\[([^\]]+)\]\((?!https?:)[^)\s]*\)", r"\1", line)  # a link from a page leads nowhere from a chat
+    return [
+        part
+        for part in re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
+        if len(part) > 2 and not re.fullmatch(r"\*\*[^*]+\*\*", part)
+    ]
+
+
+def _rows(lines: Sequence[str]) -> Iterator[str]:
+    """Each row as text: its first cell, then the others, with the names of columns where there are more than two."""
+    rows = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in lines]
+    ruled = len(rows) > 1 and all(re.fullmatch(r":?-+:?", cell) for cell in rows[1])
+    names = rows[0] if ruled else []
+    for first, *others in rows[2:] if ruled else rows:
+        pairs = [(name, cell) for name, cell in zip_longest(names[1:], others, fillvalue="") if cell]
+        if first.isdecimal() and names and not names[0].strip("# ") and pairs:  # a row's number says nothing
+            first, pairs = pairs[0][1], pairs[1:]
+        plain = len(others) == 1
+        named = [cell if plain or name.lower() in _SAYS_NOTHING else f"{name} {cell}" for name, cell in pairs]
+        yield f"{first}: {'; '.join(named)}" if first and named else first or "; ".join(named)
+
+
+_SAYS_NOTHING = frozenset({"", "what", "meaning", "description", "what it does", "notes"})  # names of columns
 
 
 # ---- The server ----

@@ -109,3 +109,11 @@ def test_a_title_inside_the_header_of_the_content_stays(docs: Path) -> None:
     read = next(one for one in read_corpus(docs).pages if one.source == "built.html")
     assert read.title == "Real title"
     assert "Site name" not in read.markdown
+
+
+def test_comments_stay_out_but_for_code(docs: Path) -> None:
+    (docs / "page.md").write_text(
+        "# Page\n\n<!-- begin generated table -->\nShown. <!-- not\nshown -->\n\n```html\n<!-- an example -->\n```\n"
+    )
+    page = next(page for page in read_corpus(docs).pages if page.source == "page.md")
+    assert page.markdown == "# Page\n\nShown. \n\n```html\n<!-- an example -->\n```"

@@ -80,3 +80,42 @@ def test_it_quotes_and_says_where_from() -> None:
 )
 def test_a_follow_up_gets_the_subject_of_the_question_before(follow_up: str, rewritten: str) -> None:
     assert rewrite(f"User: How do I mount a volume?\n\nFollow-up: {follow_up}") == rewritten
+
+
+TABLE = """Passages:
+
+[1] ports.md (Ports)
+| port | option | what |
+|---|---|---|
+| 4318 | `--http` | OTLP over HTTP |
+| 8501 | `--port` | the viewer, `a\\|b` |
+
+A day with them:
+
+The viewer lists [all traces](traces.md). Then it waits for the gRPC bridge:
+
+- open the bridge
+- wait for the viewer
+
+Question: {question}"""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which port has OTLP over HTTP?", "4318: option `--http`; OTLP over HTTP [1]"),
+        ("Which list of traces?", "The viewer lists all traces. [1]"),
+        ("What about the gRPC?", "Then it waits for the gRPC bridge: [1]\n\n- open the bridge\n- wait for the viewer"),
+        ("What happens in a day?", NOT_FOUND),
+    ],
+)
+def test_tables_read_as_text_and_lead_ins_come_with_what_they_lead_to(question: str, answer: str) -> None:
+    assert extract(TABLE.format(question=question)) == answer
+
+
+def test_an_answer_is_short_and_begins_with_the_best() -> None:
+    passages = "\n\n".join(f"[{number}] p{number}.md (Page)\nThe port is number {number}." for number in range(1, 8))
+    best = "[8] q.md (Page)\nThe default port of the harbour server is 80."
+    told = extract(f"Passages:\n\n{passages}\n\n{best}\n\nQuestion: Which default port has the harbour server?")
+    assert told.startswith("The default port of the harbour server is 80. [8]")
+    assert told.count("[") <= 3
