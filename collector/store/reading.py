@@ -6,8 +6,9 @@ Functions over a connection, so that the writer can use them inside its transact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -15,10 +16,12 @@ import orjson
 
 from collector import dialects, health, pricing, rollup
 from collector.errors import SpanNotFound, StoreUnreadable, TraceNotFound
-from collector.model import AnnotatorKind, Event, Resource, Scope, Score, Skeleton, Span, SpanRow, Target, Trace, TraceSummary
+from collector.model import AnnotatorKind, Event, Resource, Scope, Score, Skeleton, Span, SpanKind, SpanRow, Target, Trace, TraceSummary
 from collector.store import packs
 from collector.store.connection import Connection
 from collector.store.rows import (
+    KINDS,
+    KINDS_BACK,
     SpanRecord,
     TraceRecord,
     columns,
@@ -29,6 +32,7 @@ from collector.store.rows import (
 )
 from collector.store.strings import Strings
 
+LENDERS_TRIED = 300
 SELECT_TRACE = f"SELECT {columns(TraceRecord)} FROM traces"
 SELECT_SPANS = f"SELECT {columns(SpanRecord)} FROM spans"
 _SCORE_COLUMNS = "id, trace_id, span_id, session, name, value, label, explanation, annotator_kind, annotator_id, time_ns"
@@ -285,7 +289,7 @@ def read_span(connection: Connection, trace_id: str, span_id: str, strings: Stri
     found = SpanRecord._make(row)
     span = spans_of_records(connection, trace_id, [found], strings)[0][1]
     if found.parent is None and _borrows(span):
-        span = _borrowed(connection, record, span, strings)
+        span = _borrowed(connection, trace_id, found, span, strings)
     scores = [score for score in scores_that_count(connection, [record.trace_id]) if score.target.span_id == span_id]
     return replace(span, scores=scores) if scores else span
 
@@ -295,7 +299,59 @@ def _borrows(span: Span) -> bool:
     return n.input is None or n.output is None
 
 
-def _borrowed(connection: Connection, record: TraceRecord, root: Span, strings: Strings) -> Span:
-    """A root without input or output of its own shows what the whole trace would show."""
-    spans = rollup.borrow([span for _, span in spans_of_trace(connection, record, strings)])
-    return next((span for span in spans if span.span_id == root.span_id), root)
+def _borrowed(connection: Connection, trace_id: str, record: SpanRecord, root: Span, strings: Strings) -> Span:
+    """A root without input or output of its own shows what it shows in the whole trace. Those who may lend are read one by one in the order
+    in which `rollup.borrow` would take them, at most `LENDERS_TRIED` for either side: the first one or two nearly always do."""
+    below = _Below(connection, record)
+    first = islice(below.in_order(), LENDERS_TRIED)
+    last = islice(below.latest_first(), LENDERS_TRIED)
+    for side, candidates in (("input", first), ("output", last)):
+        if getattr(rollup.understood(root), side) is not None:
+            continue
+        for number in candidates:
+            found = SpanRecord._make(connection.execute(f"{SELECT_SPANS} WHERE id=?", (number,)).fetchone())
+            lender = replace(spans_of_records(connection, trace_id, [found], strings)[0][1], parent_span_id=root.span_id)
+            filled = rollup.borrow([root, lender])[0]
+            n = rollup.understood(filled)
+            if side in n.derived and side not in rollup.understood(root).derived:
+                if side == "input" or not below.model_spoke_after(found):
+                    kept = replace(rollup.understood(root), derived=[*rollup.understood(root).derived, side], **{side: getattr(n, side)})
+                    root = replace(root, normalised=kept)
+                break
+    return root
+
+
+class _Below:
+    """The row numbers of the spans below a root, in the two orders in which they are asked for what they say."""
+
+    def __init__(self, connection: Connection, root: SpanRecord) -> None:
+        select = "SELECT span_id, parent, start_ns, start_ns + duration_ns, kind, id FROM spans WHERE trace=?"
+        self._root = root.span_id
+        self._children: dict[int, list[tuple[int, ...]]] = {}
+        for row in connection.execute(select, (root.trace,)):
+            if row[1] is not None:
+                self._children.setdefault(row[1], []).append(row)
+        for children in self._children.values():
+            children.sort(key=lambda row: (row[2], row[0] & 0xFFFFFFFFFFFFFFFF))
+
+    def _walk(self) -> Iterator[tuple[int, ...]]:
+        stack = list(reversed(self._children.get(self._root, ())))
+        while stack:
+            row = stack.pop()
+            yield row
+            stack.extend(reversed(self._children.get(row[0], ())))
+
+    def in_order(self) -> Iterator[int]:
+        return (row[5] for row in self._walk())
+
+    def latest_first(self) -> Iterator[int]:
+        """By end and start; the direct children before those further down."""
+        for rows in (self._children.get(self._root, ()), (row for row in self._walk() if row[1] != self._root)):
+            yield from (row[5] for row in sorted(rows, key=lambda row: (row[3], row[2]), reverse=True))
+
+    def model_spoke_after(self, record: SpanRecord) -> bool:
+        """What a tool returned is no answer where a model was called after it."""
+        if KINDS_BACK[record.kind] not in rollup.NO_ANSWERS:
+            return False
+        end, llm = record.start_ns + record.duration_ns, KINDS[SpanKind.LLM]
+        return any(row[4] == llm and row[3] > end for row in self._walk())

@@ -411,6 +411,18 @@ def test_what_bytes_rule_out_is_what_texts_rule_out(store: SqliteStore) -> None:
     assert [found(f'"{text}"') for text in ("the page", "muller sagt", "no then", "fetch page", "step")] == [1, 1, 1, 0, 2]
 
 
+def test_a_root_read_alone_borrows_what_it_borrows_in_its_trace(store: SqliteStore) -> None:
+    spans = forest(random.Random(7), 150, 9)
+    store.write(Batch(spans=spans))
+    roots = [one for one in spans if not one.parent_span_id]
+    borrowing = 0
+    for root in roots:
+        whole = next(one for one in store.trace(root.trace_id).spans if one.span_id == root.span_id)
+        assert store.span(root.trace_id, root.span_id) == whole
+        borrowing += bool(whole.normalised and whole.normalised.derived)
+    assert borrowing > 20
+
+
 def test_conjuncts_are_flat() -> None:
     assert len(conjuncts(for_traces(parse("user:a (session:b (tag:c service:d))")))) == 4
     assert for_spans(EVERYTHING) is None
