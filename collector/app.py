@@ -41,6 +41,7 @@ from collector.routes import (
     health,
     housekeeping,
     live,
+    media,
     passages,
     problems,
     rules,
@@ -58,7 +59,7 @@ from collector.store import open_store
 if TYPE_CHECKING:
     from collector.client import CollectorClient
 
-ROUTERS = (health, counts, traces, diagnosis, spans, scores, sessions, passages, live, filters, views, rules, exchange, housekeeping)
+ROUTERS = (health, counts, traces, diagnosis, spans, scores, sessions, passages, live, filters, views, rules, exchange, housekeeping, media)
 DRAIN_SECONDS = 4  # for running requests at SIGTERM, of each transport; then they are cut
 
 
