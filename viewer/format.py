@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 NBSP = "\u00a0"
 NOTHING = "–"
+# What stands at the beginning of a line and is not its text: fences, comments and rules of tables wholly, signs of headings and items.
+SIGNS = re.compile(r"^[ \t]*(?:(?:```|~~~|<!--|[|:-][| \t:-]*$).*|#{1,6}[ \t]+|[-*•+][ \t]+|\d{1,4}[.)][ \t]+)", re.MULTILINE)
+ROW = re.compile(r"\s*\|\s*")
+PAIRED = re.compile(r"`([^`\n]+)`|\*\*([^*\n]+)\*\*")
 
 
 def three(value: float) -> str:
@@ -79,3 +84,10 @@ def one_line(text: str | None, length: int = 160) -> str:
     """Blanks folded, cut with an ellipsis."""
     line = " ".join((text or "")[: length * 4].split())
     return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def gist(text: str | None, length: int = 160) -> str:
+    """One line of a text without the signs of its markup: cells become "a · b"; rules, fences and comments go."""
+    lines = SIGNS.sub("", (text or "")[: length * 4]).split("\n")
+    rows = (ROW.sub(" · ", line.strip("| \t")) if line.lstrip().startswith("|") else line for line in lines)
+    return one_line(PAIRED.sub(lambda match: match[1] or match[2], "\n".join(rows)), length)

@@ -15,7 +15,7 @@ from tests.processes import RunningCollector
 from tests.viewer.page_samples import answer
 from tests.viewer.sending import send
 from viewer import diff, sheet
-from viewer.format import NBSP, compact, cost, duration, one_line
+from viewer.format import NBSP, compact, cost, duration, gist, one_line
 from viewer.pages import compare
 from viewer.pipeline import Ranked, key_of, pipeline, stage_of
 from viewer.state import Browsing, Comparison
@@ -43,6 +43,13 @@ def test_amounts() -> None:
     assert [compact(count) for count in (None, 312, 2_600, 99_960, 1_200_000)] == ["–", "312", "2.6k", "100k", "1.2M"]
     assert [cost(usd) for usd in (None, 0, 0.0118, 0.000031, 12.4)] == ["–", "$0", "$0.0118", "$0.000031", "$12.40"]
     assert one_line("a\n  b" * 100, 10) == "a ba ba b…"
+
+
+def test_a_preview_is_read_without_its_markup() -> None:
+    table = "<!-- made -->\n| `a` | b |\n|---|:-:|\n| **c** | d |"
+    assert gist(table) == "a · b c · d"
+    assert gist("## Head\n- one\n2. two\n```py\nx | y\n```") == "Head one two x | y"
+    assert [gist(None), gist("a - b"), gist("-5 degrees"), gist("x" * 30, 10)] == ["", "a - b", "-5 degrees", "x" * 9 + "…"]
 
 
 def test_a_difference_joins_to_both_texts() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from collector.client import CollectorClient
 from collector.model import Stage, TraceSummary
 from viewer import connection, diff, layout
-from viewer.format import compact, cost, counted, duration, one_line, score
+from viewer.format import compact, cost, counted, duration, gist, one_line, score
 from viewer.pipeline import Pipeline, Ranked, pipeline
 from viewer.sheet import Child, Node, h, icon, link
 from viewer.state import Comparison
@@ -102,7 +102,7 @@ PICK_COLUMNS = (
 def candidate(state: Comparison, trace: TraceSummary) -> list[Node]:
     return [
         link("/compare", "", one_line(trace.input_preview, 140) or trace.root_name or trace.trace_id, query=state.query(b=trace.trace_id)),
-        h("span", "", one_line(trace.output_preview, 140)),
+        h("span", "", gist(trace.output_preview, 140)),
         h("span", "", duration(trace.duration_ns)),
         h("span", "", one_line(", ".join(trace.services), 30)),
         layout.moment(trace.start_unix_nano),

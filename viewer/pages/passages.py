@@ -7,7 +7,7 @@ import streamlit as st
 from collector.client import CollectorClient
 from collector.model import PassageSummary, TraceSummary
 from viewer import connection, layout
-from viewer.format import counted, duration, one_line
+from viewer.format import counted, duration, gist, one_line
 from viewer.settings import load
 from viewer.sheet import Node, h, icon, link
 from viewer.state import Browsing
@@ -69,7 +69,7 @@ def build(client: CollectorClient, state: Browsing) -> list[Node]:
 def row(passage: PassageSummary) -> list[Node]:
     query = {"passage": passage.passage_hash}
     return [
-        link("/passages", "", one_line(passage.preview, 180) or "(empty)", query=query),
+        link("/passages", "", gist(passage.preview, 180) or "(empty)", query=query),
         h("span", "mono muted", one_line(passage.source or passage.document_id, 70) or "–"),
         h("span", "", f"{passage.retrieved_count:,}"),
         h("span", "", f"{passage.trace_count:,}"),
@@ -92,7 +92,7 @@ def one(client: CollectorClient, passage_hash: str) -> list[Node]:
     same = link("/passages", "button", "Same source", query={"source": passage.source}) if passage.source else None
     as_traces = link("/traces", "button", icon("path"), "As traces", query={"filter": f"passage:{passage.passage_hash}"})
     used = layout.table("used", TRACE_COLUMNS, [trace_row(trace) for trace in traces], "Traces that retrieved it")
-    title = one_line(text, 100) or "Passage"
+    title = gist(text, 100) or "Passage"
     return [
         layout.head(title, back, same, as_traces, subtitle=line),
         layout.card("Text", h("fold", "", whole(text), label="Show all of it"), note=counted(len(text), "character")),
@@ -108,7 +108,7 @@ def whole(text: str) -> Node:
 def trace_row(trace: TraceSummary) -> list[Node]:
     return [
         layout.trace_link(trace.trace_id, "", one_line(trace.input_preview, 140) or trace.root_name or trace.trace_id),
-        h("span", "", one_line(trace.output_preview, 140)),
+        h("span", "", gist(trace.output_preview, 140)),
         h("span", "", duration(trace.duration_ns)),
         h("span", "", one_line(", ".join(trace.services), 30)),
         layout.moment(trace.start_unix_nano),

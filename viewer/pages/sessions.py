@@ -7,7 +7,7 @@ import streamlit as st
 from collector.client import CollectorClient
 from collector.model import SessionSummary
 from viewer import connection, layout
-from viewer.format import compact, cost, counted, one_line
+from viewer.format import compact, cost, counted, gist, one_line
 from viewer.settings import load
 from viewer.sheet import Node, h, icon, link
 from viewer.state import Browsing
@@ -107,7 +107,7 @@ def row(session: SessionSummary) -> list[Node]:
     return [
         link("/session", "mono open", one_line(session.session_id, 40), query={"session_id": session.session_id}),
         link("/session", "", one_line(session.first_input_preview, 120) or "–", query={"session_id": session.session_id}),
-        h("span", "", one_line(session.last_output_preview, 120) or "–"),
+        h("span", "", gist(session.last_output_preview, 120) or "–"),
         h("span", "", str(session.trace_count)),
         failed,
         h("span", "", compact(usage)),

@@ -43,7 +43,7 @@ export class Overview {
     const points = all.map((/** @type {any} */ group) => ({ at: moment(group[by]), count: group.traces, errors: failed.get(moment(group[by])) ?? 0 }));
     this.chart.draw(points.length ? buckets(points, from, to, GRAIN_MS[by]) : null);
     list.total = sum(all, "traces");
-    this.draw(list.total, sum(bad, "traces"), sum(all, "tokens"), all.some((/** @type {any} */ group) => group.cost) ? sum(all, "cost") : null);
+    this.draw(list.total ?? 0, sum(bad, "traces"), sum(all, "tokens"), all.some((/** @type {any} */ group) => group.cost) ? sum(all, "cost") : null);
     list.drawFoot();
   }
 

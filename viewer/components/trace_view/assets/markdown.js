@@ -6,10 +6,10 @@
 
 /** @typedef {{from: number, to: number}} Range */
 /** @typedef {Range & {cells: Range[], after: Range | null}} TableRow `after`: citation marks behind the last pipe */
+/** @typedef {{type: "list", ordered: boolean, start: number, items: (Range & {depth: number})[]}} List */
 /**
- * @typedef {{type: "paragraph" | "code" | "comment", from: number, to: number}
- *   | {type: "heading", level: number, from: number, to: number}
- *   | {type: "list", ordered: boolean, start: number, items: (Range & {depth: number})[]}
+ * @typedef {{type: "paragraph", from: number, to: number} | {type: "code", from: number, to: number} | {type: "comment", from: number, to: number}
+ *   | {type: "heading", level: number, from: number, to: number} | List
  *   | {type: "table", head: TableRow | null, rows: TableRow[], align: ("left" | "right" | "center")[]}} Block
  */
 
@@ -137,8 +137,9 @@ export function parts(text) {
   return { text: known.text, parts: known.blocks.flatMap(partsOf) };
 }
 
-/** One line of a table row or of marked-up text without its signs, for a list. @param {string} text */
+/** Text without the signs of its markup, for one line of a list: cells become "a · b", rules, fences and comments go. @param {string} text */
 export function gist(text) {
-  const line = /^\s*\|/.test(text) ? text.replace(/^\s*\|\s*/, "").replace(/\s*\|\s*(?=\[[\d,\s]+\]|$)/g, " ").replace(/\s*(?<!\\)\|\s*/g, " · ") : text;
-  return line.replace(/`([^`\n]+)`/g, "$1").replace(/\*\*([^*\n]+)\*\*/g, "$1").trim();
+  const said = text.split("\n").filter((line) => !FENCE.test(line) && !COMMENT.test(line) && !(line.includes("|") && RULE.test(line)));
+  const lines = said.map((line) => (/^\s*\|/.test(line) ? line.replace(/^\s*\|\s*/, "").replace(/\s*\|\s*(?=\[[\d,\s]+\]|$)/g, " ").replace(/\s*(?<!\\)\|\s*/g, " · ") : line.replace(HEADING, "").replace(ITEM, "")).trim());
+  return lines.join(" ").replace(/`([^`\n]+)`/g, "$1").replace(/\*\*([^*\n]+)\*\*/g, "$1").trim();
 }
