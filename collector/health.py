@@ -46,6 +46,13 @@ def examine(spans: Sequence[Span]) -> Health:
     )
 
 
+def examine_shape(tops: Sequence[Span], running: int) -> Health:
+    """What is known without payloads, from the spans of a trace that have no parent there: missing root, orphans, several roots."""
+    tree = Tree(tops)
+    findings = tuple(finding for check in SHAPE_CHECKS for finding in check(tree))
+    return Health(findings=findings, orphan_count=len(_orphans(tree)), running_count=running)
+
+
 def content_switch(scope: str) -> str | None:
     """The setting that makes an instrumentation record content, by its scope name; the longest matching prefix knows best."""
     known = [prefix for prefix in CONTENT_SWITCHES if scope.startswith(prefix)]
@@ -207,3 +214,4 @@ CHECKS: Sequence[Callable[[Tree], Iterator[Finding]]] = (
     _late,
     _several_roots,
 )
+SHAPE_CHECKS: Sequence[Callable[[Tree], Iterator[Finding]]] = (_missing_root, _orphan, _several_roots)

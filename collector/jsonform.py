@@ -399,7 +399,7 @@ def row_json(row: SpanRow, within: TraceSummary | None = None) -> JsonObject:
     usage = {name: value for name in ("input_tokens", "output_tokens") if (value := getattr(row, name)) is not None}
     if usage:
         out["usage"] = usage
-    for name in ("model", "cost_usd"):
+    for name in ("model", "cost_usd", "stage"):
         if (value := getattr(row, name)) is not None:
             out[name] = value
     if row.service is not None and not (within and [row.service] == list(within.services)):
@@ -427,6 +427,7 @@ def row_from_json(value: Mapping[str, Any], within: TraceSummary | None = None) 
         cost_usd=value.get("cost_usd"),
         service=value.get("service", only_service),
         state=value.get("state", "ended"),
+        stage=value.get("stage"),
     )
 
 
@@ -551,6 +552,7 @@ def columns_json(skeleton: Skeleton) -> JsonObject:
     rows = [skeleton.rows[i] for i, _ in order]
     place = {row.span_id: at for at, row in enumerate(rows)}
     names: dict[str, int] = {}
+    kinds, statuses = {kind: kind.value for kind in SpanKind}, {status: status.value for status in StatusCode}
     start = skeleton.summary.start_unix_nano
     return {
         "trace": summary_json(skeleton.summary),
@@ -559,16 +561,17 @@ def columns_json(skeleton: Skeleton) -> JsonObject:
             "parent": [-1 if top else place[row.parent_span_id] for row, (_, top) in zip(rows, order, strict=True)],
             "name": [names.setdefault(row.name, len(names)) for row in rows],
             "names": list(names),
-            "kind": [row.kind.value for row in rows],
+            "kind": [kinds[row.kind] for row in rows],
             "start_ns": [row.start_unix_nano - start for row in rows],
             "duration_ns": [row.duration_ns for row in rows],
-            "status": [row.status.value for row in rows],
+            "status": [statuses[row.status] for row in rows],
             "model": [row.model for row in rows],
             "input_tokens": [row.input_tokens for row in rows],
             "output_tokens": [row.output_tokens for row in rows],
             "cost_usd": [row.cost_usd for row in rows],
             "service": [row.service for row in rows],
             "state": [row.state for row in rows],
+            "stage": [row.stage for row in rows],
             "orphans": [place[span_id] for span_id in orphans],
             "cut": [place[span_id] for span_id in cut],
         },

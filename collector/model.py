@@ -418,11 +418,12 @@ class SpanRow:
     cost_usd: float | None = None
     service: str | None = None
     state: str = "ended"
+    stage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A trace without payloads."""
+    """A trace without payloads; its health is what the shape of the tree says."""
 
     summary: TraceSummary
     rows: Sequence[SpanRow]

@@ -30,8 +30,8 @@ from collector.store.connection import Connection, sqlite3
 from collector.store.facets import FACETS, PACE
 from collector.store.matching import holds, may_have, needs_understanding, searchable
 from collector.store.pruning import Candidate
-from collector.store.reading import Payloads, log_events, row_of, summaries, texts, understand
-from collector.store.rows import KINDS, SpanRecord, TraceRecord, columns
+from collector.store.reading import Payloads, log_events, summaries, texts, understand
+from collector.store.rows import KINDS, ROW_COLUMNS, SpanRecord, TraceRecord, columns, row_maker
 from collector.store.strings import Strings
 from collector.store.where import Sql, Where
 
@@ -667,7 +667,8 @@ def find_spans(
     following = hits[limit - 1] if len(hits) > limit else None
     if following is None and not complete and order.name == "start_time":
         following = searched
-    rows = [row_of(record, trace_id, text) for record, trace_id in _span_records(connection, [number for _, number in hits[:limit]])]
+    found = _span_rows(connection, [number for _, number in hits[:limit]])
+    rows = [row_maker(trace_id, text)(row) for trace_id, row in found]
     return Page(
         rows,
         Cursor(*following, 0).encode(order) if following else None,
@@ -676,13 +677,12 @@ def find_spans(
     )
 
 
-def _span_records(connection: Connection, ids: Sequence[int]) -> Sequence[tuple[SpanRecord, str]]:
+def _span_rows(connection: Connection, ids: Sequence[int]) -> Sequence[tuple[str, Sequence[Anything]]]:
     select = (
-        f"SELECT t.trace_id, {columns(SpanRecord, 's')} FROM spans s JOIN traces t ON t.id = s.trace "
+        f"SELECT s.id, t.trace_id, {', '.join(f's.{name}' for name in ROW_COLUMNS)} FROM spans s JOIN traces t ON t.id = s.trace "
         "WHERE s.id IN (SELECT value FROM json_each(?))"
     )
-    rows = connection.execute(select, (orjson.dumps(list(ids)).decode(),))
-    found = {row[1]: (SpanRecord._make(row[1:]), row[0].hex()) for row in rows}
+    found = {row[0]: (row[1].hex(), row[2:]) for row in connection.execute(select, (orjson.dumps(list(ids)).decode(),))}
     return [found[number] for number in ids if number in found]
 
 

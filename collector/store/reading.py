@@ -22,12 +22,13 @@ from collector.store.connection import Connection
 from collector.store.rows import (
     KINDS,
     KINDS_BACK,
+    ROW_COLUMNS,
     SpanRecord,
     TraceRecord,
     columns,
     id_number,
     id_text,
-    row_of,
+    row_maker,
     summary_of,
 )
 from collector.store.strings import Strings
@@ -248,12 +249,20 @@ def _with_scores(spans: Sequence[Span], scores: Sequence[Score]) -> Sequence[Spa
 def read_skeleton(connection: Connection, trace_id: str, strings: Strings) -> Skeleton:
     record = find_record(connection, trace_id)
     text = texts(connection, strings)
-    select = f"{SELECT_SPANS} WHERE trace=? ORDER BY start_ns, span_id"
-    rows = [row_of(SpanRecord._make(row), trace_id, text) for row in connection.execute(select, (record.id,))]
+    found = connection.execute(f"SELECT {', '.join(ROW_COLUMNS)} FROM spans WHERE trace=? ORDER BY start_ns, span_id", (record.id,))
+    rows = list(map(row_maker(trace_id, text), found))
     running = [_running_row(span) for span in running_spans(connection, record.id, trace_id)] if record.running_count else []
     scores = scores_that_count(connection, [record.trace_id])
     whole = replace(summary_of(record, text), scores=[score for score in scores if score.target.span_id is None])
-    return Skeleton(whole, [*rows, *running])
+    rows.extend(running)
+    return Skeleton(whole, rows, health.examine_shape(_tops(rows), len(running)))
+
+
+def _tops(rows: Sequence[SpanRow]) -> list[Span]:
+    """The spans whose parent is not there, without payload: all that the shape's findings ask for."""
+    ids = {row.span_id for row in rows}
+    tops = [row for row in rows if row.parent_span_id not in ids]
+    return [Span(row.trace_id, row.span_id, row.parent_span_id, row.name, row.start_unix_nano, 0) for row in tops]
 
 
 def _running_row(span: Span) -> SpanRow:
@@ -271,6 +280,7 @@ def _running_row(span: Span) -> SpanRow:
         model,
         service=service,
         state="running",
+        stage=n.stage,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from collector import rollup
 from collector.errors import InvalidValue, NotFound, SpanNotFound, TraceNotFound
 from collector.filters import EVERYTHING, of_trace, parse
 from collector.model import (
@@ -514,6 +515,17 @@ class FindConformance:
         for by in ([], ["kind"]):
             rows = shop.aggregate(parse(asked), ["traces"], by)
             assert max((row["traces"] for row in rows), default=0) == listed, by  # type: ignore[type-var]  # JSON numbers
+
+    def test_a_skeleton_says_what_the_shape_says(self, store: SpanStore) -> None:
+        spans = [span(0, 1, 9, start=NOW), span(0, 2, 8, start=NOW + 1), span(0, 3, 2, attributes={"rightpassage.stage": "rerank"})]
+        store.write(Batch(spans=spans))
+        skeleton, whole = store.skeleton(trace_id(0)), store.trace(trace_id(0))
+        assert [finding for finding in whole.health.findings if finding.code in {"missing_root", "orphan"}] == list(
+            skeleton.health.findings
+        )
+        assert (skeleton.health.orphan_count, len(skeleton.health.findings)) == (2, 2)
+        stages = {one.span_id: rollup.understood(one).stage for one in whole.spans}
+        assert {row.span_id: row.stage for row in skeleton.rows} == stages
 
     def test_aggregates(self, shop: SpanStore) -> None:
         (row,) = shop.aggregate(EVERYTHING, ["count", "errors", "error_rate", "tokens", "p50", "p99", "traces"], [])
