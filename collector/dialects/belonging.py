@@ -21,11 +21,13 @@ def fill_whose(reading: Reading, kind: SpanKind, fields: Fields) -> None:
 
 
 def _tags(reading: Reading) -> Sequence[str]:
-    return list(dict.fromkeys(tag for _, tags in reading.every("tags") for tag in tags))
+    return list(dict.fromkeys(tag for _, tags in reading.every("tags") for tag in tags)) if reading.has("tags") else ()
 
 
 def _metadata(reading: Reading) -> Mapping[str, Json]:
     merged = {name: as_json(value) for name, value in reading.mapped("metadata").items()}
+    if not reading.has("metadata"):
+        return merged
     for key, value in reversed(list(reading.every("metadata"))):
         merged.update(value)
         reading.sources["metadata"] = key
@@ -36,4 +38,9 @@ ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment", "la
 
 
 def environment_of(reading: Reading, resource: Attributes) -> str | None:
-    return reading.take("environment") or text(next((found for key in ENVIRONMENT_KEYS if (found := resource.get(key))), None))
+    if own := reading.take("environment"):
+        return own
+    for key in ENVIRONMENT_KEYS:
+        if found := resource.get(key):
+            return text(found)
+    return None

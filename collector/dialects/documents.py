@@ -91,7 +91,11 @@ def read_documents(value: Any) -> list[Document]:
     items = as_list(value)
     if len(items) == 1 and isinstance(items[0], list) and items[0] and all(isinstance(item, list | dict) for item in items[0]):
         items = items[0]  # one query of a batch
-    return [document for i, item in enumerate(items) if (document := _document(item if type(item) is dict else opened(item), i))]
+    return [
+        document
+        for i, item in enumerate(items)
+        if (document := _plain(item, i) if _is_plain(item) else _document(item if type(item) is dict else opened(item), i))
+    ]
 
 
 def looks_like_documents(value: Any) -> bool:
@@ -112,6 +116,10 @@ def looks_like_documents(value: Any) -> bool:
 
 _MAKE = maker(Document)
 PLAIN_KEYS = frozenset({"id", "content", "score", "score_kind", "rank", "metadata"})
+
+
+def _is_plain(item: Any) -> bool:
+    return type(item) is dict and type(item.get("content")) is str and PLAIN_KEYS.issuperset(item)
 
 
 def _plain(item: Mapping[str, Any], position: int) -> Document:
@@ -151,7 +159,7 @@ def _document(item: Any, position: int) -> Document | None:
         return _pair(item, position)
     if not isinstance(item, dict):
         return None
-    if PLAIN_KEYS.issuperset(item) and isinstance(item.get("content"), str):
+    if _is_plain(item):
         return _plain(item, position)
     outer: Mapping[str, Any] = item
     inner: Mapping[str, Any] = next((item[key] for key in WRAPPERS if isinstance(item.get(key), dict)), item)

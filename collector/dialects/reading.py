@@ -96,7 +96,8 @@ class Reading:
 
     def has(self, slot: str) -> bool:
         """Whether a value was claimed for a slot."""
-        return bool(self._changed.get(slot) or self._claims.get(slot))
+        changed = self._changed.get(slot) if self._changed else None
+        return bool(self._claims.get(slot) if changed is None else changed)
 
     def claims_any(self, slots: frozenset[str]) -> bool:
         """Whether something was claimed for one of these slots."""
