@@ -11,6 +11,7 @@ import pytest
 FOLDER = Path(__file__).parent / "js_pages"
 
 
+@pytest.mark.checkout  # node finds the modules by their place in the repository
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.test.mjs")), ids=lambda file: file.stem)
 def test_pure_modules_of_the_pages(file: Path) -> None:

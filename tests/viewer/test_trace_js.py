@@ -18,6 +18,7 @@ PARSES_MARKUP = re.compile(
 )
 
 
+@pytest.mark.checkout  # node finds the modules by their place in the repository
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.test.mjs")), ids=lambda file: file.name)
 def test_pure_functions(file: Path) -> None:
