@@ -1,23 +1,30 @@
 """How tracers behave where programs are unkind: streams, contexts, hostile arguments, secrets, bursts, absent collectors
 
-Every cell is the outcome of a small program run by the tracer it names, against a sink of this file; nothing is quoted. The peers run
-where they are installed: `--peer openinference=/path/to/venv/bin/python`. `--write docs/tracer-behaviour.md` writes the table.
+Every cell is the outcome of a small program run by the tracer it names, against the sink of tracer_sink.py; nothing is quoted. Alone it
+runs our tracer and OpenTelemetry by hand; `--environments DIR` adds the eight peers, each in a virtual environment of its own in DIR
+(installed there when missing, from the package index pip knows; without DIR in a temporary folder). `--peer NAME=PYTHON` runs a peer
+where it is installed already. `--write docs/tracer-behaviour.md` writes the page. Nothing leaves the machine but what pip fetches:
+phoning home is switched off, and the programs' proxy for all but loopback is a closed port.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
+import datetime
 import json
 import os
+import re
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import venv
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from benchmarks.tracer_sink import Seen, Sink
 
 HERE = Path(__file__)
 LIMIT = 60  # seconds for one cell
@@ -85,7 +92,6 @@ flush = client.flush
 """,
     "traceloop": """
 import os
-os.environ.update(TRACELOOP_TELEMETRY="false")
 from opentelemetry import trace
 from traceloop.sdk import Traceloop
 from traceloop.sdk.decorators import task
@@ -101,11 +107,40 @@ logfire.configure(send_to_logfire=False, console=False)
 step = lambda name: logfire.instrument(name, extract_args=True, record_return=True)
 flush = logfire.force_flush
 """,
+    "mlflow": """
+import os
+os.environ.update(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=URL + "/v1/traces", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf")
+import mlflow
+step = lambda name: mlflow.trace(name=name)
+flush = lambda: None  # its OTLP exporter has no flush of its own: the provider flushes as the program ends
+""",
+    "langsmith": """
+import os
+os.environ.update(LANGSMITH_TRACING="true", LANGSMITH_ENDPOINT=URL, LANGSMITH_API_KEY="lsv2_pt_none")
+from langsmith import traceable
+from langsmith.run_trees import get_cached_client
+step = lambda name: traceable(name=name)
+flush = lambda: get_cached_client().flush()
+""",
+    "opik": """
+import os
+os.environ.update(OPIK_URL_OVERRIDE=URL, OPIK_WORKSPACE="default", OPIK_PROJECT_NAME="behaviour")
+import opik
+step = lambda name: opik.track(name=name)
+flush = opik.flush_tracker
+""",
+    "weave": """
+import os
+os.environ.update(WF_TRACE_SERVER_URL=URL, WANDB_BASE_URL=URL, WANDB_API_KEY="0" * 40)
+import weave
+client = weave.init("behaviour/behaviour")
+step = lambda name: weave.op(name=name)
+flush = client.flush
+""",
 }
 
 # ---- The behaviours: a program, and what it should have led to ----
 
-Seen = list[dict[str, Any]]
 Judge = Callable[[Seen, "Outcome"], bool]
 
 
@@ -252,144 +287,192 @@ BEHAVIOURS: dict[str, tuple[str, Judge]] = {
         lambda seen, outcome: outcome.fine and outcome.took < 8,
     ),
 }
+HUGE = "100 MB argument: call under 0.5 s, both spans arrive"
+BURST = "20,000 spans in a loop: none lost"
 SILENT = "collector silent: the program ends within 8 s"
+ALONE = [HUGE]  # run with nothing beside them
+LIMITS = {BURST: 150}  # seconds, where LIMIT would cut off a tracer that is slow but may lose nothing
 
 
-# ---- The sink ----
+# ---- Running ----
 
 
-class Sink(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.bodies: list[bytes] = []
-        self.silent = False
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        return None
-
-    def spans(self) -> Seen:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-        seen: dict[bytes, dict[str, Any]] = {}
-        for body in self.bodies:
-            for group in ExportTraceServiceRequest.FromString(body).resource_spans:
-                for scope in group.scope_spans:
-                    for span in scope.spans:
-                        if span.end_time_unix_nano and not any(pair.key == "logfire.pending_parent_id" for pair in span.attributes):
-                            seen[span.span_id] = {
-                                "name": span.name,
-                                "id": span.span_id,
-                                "parent": span.parent_span_id,
-                                "status": span.status.code,
-                                "attributes": {pair.key: str(pair.value)[:4000] for pair in span.attributes},
-                            }
-        return list(seen.values())
+QUIET = {  # phone-home off, and a closed port for whatever asks for another machine all the same
+    "DO_NOT_TRACK": "1",
+    "TRACELOOP_TELEMETRY": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "OPIK_SENTRY_ENABLE": "false",
+    "OPIK_ANALYTICS_ENABLE": "false",
+    "WANDB_ERROR_REPORTING": "false",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1,localhost",
+}
+PROBE = "@step('work')\ndef work(): return 1\nwork()"
+SILENCE = "import urllib.request; urllib.request.urlopen(URL + '/silence').read()\n"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        sink = self.server
-        assert isinstance(sink, Sink)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if sink.silent:
-            time.sleep(LIMIT)
-            return
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        if "traces" in self.path:
-            sink.bodies.append(body)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_POST  # noqa: N815
-
-    def log_message(self, format: str, *args: Any) -> None:
-        return None
+def run(setup: str, python: str, program: str, *, silent: bool = False, limit: float = LIMIT) -> tuple[Seen, Outcome]:
+    """One program under one tracer: what the sink saw and how the program ended (timed from where the sink falls silent, if it does)."""
+    sink = Sink()
+    timed = "import time, sys; print('began', time.time(), file=sys.stderr, flush=True)\n"
+    script = f"URL = {sink.url!r}\n{SETUPS[setup]}\n" + (SILENCE if silent else "") + timed + program + ("" if silent else "\nflush()\n")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+", errors="replace") as told:
+        environment = {name: os.environ[name] for name in ("PATH", "LANG", "SSL_CERT_FILE") if name in os.environ}
+        environment |= {**QUIET, "HOME": folder, "TMPDIR": folder}
+        environment |= {"PYTHONPATH": str(HERE.parent.parent)} if python == sys.executable else {}
+        process = subprocess.Popen([python, "-c", script], stdout=told, stderr=told, cwd=folder, env=environment)
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            code = None
+        ended = time.time()
+        told.seek(0)
+        said = told.read()
+    sink.close()
+    began = re.search(r"^began ([0-9.]+)$", said, re.MULTILINE)
+    return sink.spans(), Outcome(code, said, ended - float(began[1]) if began else limit)
 
 
 def cell(setup: str, python: str, behaviour: str) -> str:
     """What one tracer makes of one behaviour: ✓, ✗ or how it ended."""
     program, judge = BEHAVIOURS[behaviour]
-    sink = Sink()
-    sink.silent = behaviour == SILENT
-    script = f"URL = {sink.url!r}\n{SETUPS[setup]}\n{program}\n" + ("" if sink.silent else "flush()\n")
-    start = time.perf_counter()
-    try:
-        environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent) if python == sys.executable else ""}
-        done = subprocess.run([python, "-c", script], capture_output=True, text=True, timeout=LIMIT, env=environment, errors="replace")
-        outcome = Outcome(done.returncode, done.stdout + done.stderr, time.perf_counter() - start)
-    except subprocess.TimeoutExpired:
-        outcome = Outcome(None, "", LIMIT)
-    seen = sink.spans()
-    sink.shutdown()
-    sink.server_close()
-    if "ModuleNotFoundError: No module named" in outcome.said and not seen:
-        return "–"
+    limit = LIMITS.get(behaviour, LIMIT)
+    seen, outcome = run(setup, python, program, silent=behaviour == SILENT, limit=limit)
     if judge(seen, outcome):
         return "✓"
-    if behaviour.startswith("20,000"):
+    if outcome.code is None:
+        return f"✗ runs past {limit} s"
+    if behaviour == BURST:
         return f"✗ {20_000 - len(seen):,} lost"
     if behaviour == SILENT:
         return f"✗ {outcome.took:.0f} s"
-    if behaviour.startswith("100 MB"):
-        return "✗ slow, or lost"
-    return "✗" if outcome.fine else "✗ the program fails"
+    if outcome.fine or "began" not in outcome.said:
+        return "✗"
+    return "✗ slow" if behaviour == HUGE and "time.perf_counter() - t < .5" in outcome.said else "✗ the program fails"
+
+
+def column(setup: str, python: str, behaviours: list[str]) -> dict[str, str]:
+    """The cells of one tracer, one after the other."""
+    made: dict[str, str] = {}
+    for behaviour in behaviours:
+        made[behaviour] = cell(setup, python, behaviour)
+        print(f"{setup}: {behaviour}: {made[behaviour]}", flush=True)
+    return made
+
+
+# ---- Environments of the peers ----
+
+
+def install(name: str, folder: Path) -> tuple[str, str]:
+    """The Python of a peer's environment, made when it is missing, and why it could not be made, if so."""
+    python = folder / name / "bin" / "python"
+    if not python.exists():
+        venv.create(folder / name, with_pip=True)
+        done = subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], capture_output=True, text=True, check=False)
+        if done.returncode:
+            return "", "not run: " + (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+    return str(python), ""
+
+
+def probe(name: str, python: str) -> str:
+    """Why a peer cannot be judged: its plainest program does not bring its span. Empty when it does."""
+    seen, outcome = run(name, python, PROBE)
+    if named(seen, "work"):
+        return ""
+    return "not run: " + (outcome.said.strip().splitlines() or [f"nothing came within {LIMIT} s"])[-1][:200]
+
+
+def version(name: str, python: str) -> str:
+    code = (
+        "import platform\nfrom importlib.metadata import version\n"
+        f"print({PACKAGES[name][0]!r}, version({PACKAGES[name][0]!r}), 'on Python', platform.python_version())"
+    )
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="a peer and the Python it is installed in")
-    parser.add_argument("--write", metavar="FILE", help="write the table to this page")
+    parser.add_argument("--environments", nargs="?", const="", metavar="DIR", help="all eight peers, installed into DIR where missing")
+    parser.add_argument("--jobs", type=int, default=2, help="tracers run at a time (default: 2)")
+    parser.add_argument("--write", metavar="FILE", help="write the page to this file")
     chosen = parser.parse_args(argv)
-    pythons = {"rightpassage": sys.executable, "OTel by hand": sys.executable, **dict(peer.split("=", 1) for peer in chosen.peer)}
-    lines = ["| behaviour | " + " | ".join(pythons) + " |", "|---" * (len(pythons) + 1) + "|"]
-    for behaviour in BEHAVIOURS:
-        row = [cell(name, python, behaviour) for name, python in pythons.items()]
-        lines.append(f"| {behaviour} | " + " | ".join(row) + " |")
-        print(lines[-1], flush=True)
+    pythons: dict[str, str] = dict.fromkeys(OURS, sys.executable)
+    pythons.update(peer.split("=", 1) for peer in chosen.peer)
+    reasons: dict[str, str] = {}
+    if chosen.environments is not None:
+        folder = Path(chosen.environments or tempfile.mkdtemp(prefix="tracer-behaviour-")).absolute()
+        for name in [name for name in SETUPS if name not in pythons]:
+            pythons[name], reasons[name] = install(name, folder)
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        probed = {name: pool.submit(probe, name, python) for name, python in pythons.items() if python}
+        reasons |= {name: future.result() for name, future in probed.items()}
+        able = {name: python for name, python in pythons.items() if not reasons[name]}
+        running = {
+            name: pool.submit(column, name, python, [row for row in BEHAVIOURS if row not in ALONE])
+            for name, python in reversed(able.items())  # the slow ones are the last: they begin first
+        }
+        cells = {name: running[name].result() if name in able else dict.fromkeys(BEHAVIOURS, "not run") for name in pythons}
+    for name, python in able.items():
+        cells[name] |= column(name, python, ALONE)
+    page = table(cells) + "\n" + notes(pythons, reasons)
+    print(page)
     if chosen.write:
-        page = Path(chosen.write)
-        page.write_text(HEAD + "\n".join(lines) + "\n" + versions(pythons), encoding="utf-8")
+        Path(chosen.write).write_text(HEAD + page, encoding="utf-8")
     return 0
+
+
+def table(cells: Mapping[str, Mapping[str, str]]) -> str:
+    lines = ["| behaviour | " + " | ".join(cells) + " |", "|---" * (len(cells) + 1) + "|"]
+    lines += [f"| {row} | " + " | ".join(told[row] for told in cells.values()) + " |" for row in BEHAVIOURS]
+    return "\n".join(lines) + "\n"
+
+
+def notes(pythons: Mapping[str, str], reasons: Mapping[str, str]) -> str:
+    """What ran, in which version, when; and what did not, and why."""
+    ran_ones = [f"- {name}: {version(name, python)}" for name, python in pythons.items() if not reasons[name]]
+    others = [f"- {name}: {reason}" for name, reason in reasons.items() if reason]
+    return f"Measured on {datetime.date.today():%Y-%m-%d}:\n\n" + "\n".join(ran_ones + others) + "\n" + NOTES
 
 
 HEAD = """# How tracers behave where programs are unkind
 
-Written by `python -m benchmarks.tracer_behaviour --write docs/tracer-behaviour.md`: every cell is the outcome of a small program that
-the named tracer traced, run against a sink of the benchmark's own. ✓: as it should be. –: not installed. "OTel by hand" is
-OpenTelemetry's SDK with a decorator of ten lines, as its documentation suggests it. Peers run in environments of
-their own, with their defaults but for a batch processor where theirs blocks (openinference) and its decorator for models on streams.
+Written by `python -m benchmarks.tracer_behaviour --environments DIR --write docs/tracer-behaviour.md`: every cell is the outcome of a
+small program that the named tracer traced, run against a sink on the same machine that reads what that tracer sends. ✓: as it should
+be. ✗: not so; "the program fails": the traced program raised or crashed though the untraced one would not.
 
 """
 
-PACKAGES = {
-    "rightpassage": "rightpassage",
-    "OTel by hand": "opentelemetry-sdk",
-    "openinference": "arize-phoenix-otel",
-    "langfuse": "langfuse",
-    "traceloop": "traceloop-sdk",
-    "logfire": "logfire",
+NOTES = """
+What to know when reading it:
+
+- "OTel by hand" is OpenTelemetry's SDK with a decorator of ten lines, as its documentation suggests it.
+- Peers run with their defaults, except: openinference (arize-phoenix-otel) with its batch processor, as its default sends each span in
+  the caller's thread, and its decorator for models on streams; logfire with arguments and results recorded and its console off; mlflow
+  with its own OTLP export instead of its store, so its rows say nothing of that store; traceloop without its instrumentations.
+  weave takes streams apart only with an `accumulator` given by hand, which it was not given.
+- The sink answers at once; each program has 60 seconds, the burst 150. "Runs past" says that it was stopped then, and no more.
+- A silent collector answers while the tracer is set up, then takes requests and answers none. The time is from then to the exit of the
+  program, with its 1,000 spans.
+- The 100 MB row ran one tracer at a time, the others a few at a time; seconds are of one run, on one machine of two cores.
+"""
+
+OURS = ("rightpassage", "OTel by hand")
+PACKAGES = {  # the first is the one whose version counts
+    "rightpassage": ["rightpassage"],
+    "OTel by hand": ["opentelemetry-sdk"],
+    "openinference": ["arize-phoenix-otel"],
+    "logfire": ["logfire"],
+    "langfuse": ["langfuse"],
+    "traceloop": ["traceloop-sdk", "httpx", "setuptools<81"],  # it imports httpx without asking for it
+    "mlflow": ["mlflow"],
+    "langsmith": ["langsmith"],
+    "opik": ["opik"],
+    "weave": ["weave"],
 }
-
-
-def versions(pythons: dict[str, str]) -> str:
-    """Which versions the table is about."""
-    told: list[str] = []
-    for name, python in pythons.items():
-        code = f"from importlib.metadata import version; print(version({PACKAGES[name]!r}))"
-        found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
-        told.append(f"{name}: {PACKAGES[name]} {found or 'not installed'}")
-    return "\n" + "; ".join(told) + ".\n"
 
 
 if __name__ == "__main__":

@@ -306,7 +306,7 @@ def main(argv: list[str]) -> int:
     elif chosen.contend:
         contend(*chosen.contend)
     else:
-        contenders = dict.fromkeys(OURS, sys.executable)
+        contenders: dict[str, str] = dict.fromkeys(OURS, sys.executable)
         if importlib.util.find_spec("phoenix") is not None:
             contenders["openinference"] = sys.executable
         contenders.update(dict(peer.split("=", 1) for peer in chosen.peer))
