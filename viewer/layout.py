@@ -11,7 +11,7 @@ from viewer.format import ago, compact, cost, duration, one_line, score
 from viewer.sheet import Child, Node, h, icon, link
 
 DIFF_TAGS = {"same": "span", "removed": "del", "added": "ins"}
-STATUS_SIGNS = {StatusCode.ERROR: ("error", "error"), StatusCode.OK: ("ok", "ok"), StatusCode.UNSET: ("ok", "unset")}
+STATUS_SIGNS = {StatusCode.ERROR: "error", StatusCode.OK: "ok"}
 
 
 def head(title: str, *more: Child, subtitle: Child = None) -> Node:
@@ -51,9 +51,10 @@ def sum_of(*values: int | None) -> int | None:
     return sum(known) if known else None
 
 
-def status(trace: TraceSummary) -> Node:
-    sign, tone = STATUS_SIGNS[trace.status]
-    return h("span", f"pill {tone if tone != 'unset' else ''}", icon(sign), tone)
+def status(trace: TraceSummary) -> Node | None:
+    """An unset status says nothing, so neither do we."""
+    sign = STATUS_SIGNS.get(trace.status)
+    return h("span", f"pill {sign}", icon(sign), sign) if sign else None
 
 
 def moment(ns: int) -> Node:

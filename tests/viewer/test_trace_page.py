@@ -335,7 +335,8 @@ def test_tables_and_wrapped_lines_read_as_such(collector: RunningCollector, show
         "<img src=x onerror=alert(1)>",
         "![x](http://evil.example/p.png)",
     ]
-    assert page.locator(".passage img, .passage a").count() == 0
+    assert answer.locator(".prose-link").inner_text() == "[docs](http://evil.example/x)"
+    assert page.locator(":is(.passage, .answer-box) :is(img, a)").count() == 0
 
 
 @browser_test

@@ -417,7 +417,7 @@ def tables(seed: str = "tables") -> dict[str, Any]:
     wrapped = "A rollback shifts the traffic back in small steps and waits for\nthe health gate. It reverses nothing."
     table = "| what | how long |\n|---|---|\n| refund | five days after the parcel came |\n"
     hostile = "| <img src=x onerror=alert(1)> | ![x](http://evil.example/p.png) |"
-    said = "A rollback shifts the traffic back and waits for the health gate [1]."
+    said = "A rollback shifts the traffic back and waits for the health gate [1]. See [docs](http://evil.example/x)."
     text = f"{said}\n\n| refund | five days after the parcel came | <b>bold</b> | [2]"
     found = [{"id": f"doc-{rank}", "content": content, "rank": rank} for rank, content in enumerate((wrapped, table + hostile), 1)]
     build = Builder(seed)

@@ -15,7 +15,7 @@ const FOLD = 700;
 
 /** @typedef {(mark: string) => Node | null} Chip draws a citation mark such as "1"; null leaves it text */
 
-const INLINE = /(`[^`\n]+`)|(\*\*[^*\n]+\*\*)|((?<![\w*])\*[^*\s](?:[^*\n]*[^*\s])?\*(?![\w*]))|(\[\^?[\w,\s-]{1,24}\])(?!\()/g;
+const INLINE = /(`[^`\n]+`)|(\*\*[^*\n]+\*\*)|((?<![\w*])\*[^*\s](?:[^*\n]*[^*\s])?\*(?![\w*]))|(?<!!)(\[[^\]\n]{1,200}\])(\([^()\s]{1,1000}\))|(\[\^?[\w,\s-]{1,24}\])(?!\()/g;
 /** A table of more cells is drawn as the characters it came as. */
 const CELLS = 1_000;
 
@@ -40,9 +40,9 @@ function stretch(text, from, to, { chip, ranges = [], draw = visible }) {
   };
   let at = from;
   for (const match of text.slice(from, to).matchAll(INLINE)) {
-    const [whole, code, bold, slanted, mark] = match;
+    const [whole, code, bold, slanted, named, target, mark] = match;
     const start = from + /** @type {number} */ (match.index);
-    const node = code ? h("code", null, draw(code.slice(1, -1))) : bold ? h("strong", null, draw(bold.slice(2, -2))) : slanted ? h("em", null, draw(slanted.slice(1, -1))) : mark && chip ? chips(mark, chip) : null;
+    const node = code ? h("code", null, draw(code.slice(1, -1))) : bold ? h("strong", null, draw(bold.slice(2, -2))) : slanted ? h("em", null, draw(slanted.slice(1, -1))) : target ? h("span", "prose-link", draw(named), h("span", "target", draw(target))) : mark && chip ? chips(mark, chip) : null;
     if (!node) continue;
     plain(at, start);
     drawn.push({ node, shared: sharing.find((range) => range.from <= start && range.to > start) });
