@@ -193,6 +193,7 @@ class Shape:
         self.groups: dict[Any, Any] = {}  # by kind: what `compose` visits for it
         places: dict[Entry, list[tuple[int, tuple[str | int, ...], str]]] = {}
         names: dict[Entry, list[tuple[str, str]]] = {}
+        guarded = False
         for key in keys:
             plan = tables.plan(key)
             if plan is None:
@@ -200,6 +201,7 @@ class Shape:
             self.seen |= plan.evidence
             for entry in plan.entries:
                 self._claims.setdefault(entry.slot, []).append((entry, key))
+                guarded |= entry.guarded
             for entry, position, path in plan.places:
                 places.setdefault(entry, []).append((position, path, key))
             for entry, name in plan.maps:
@@ -212,7 +214,7 @@ class Shape:
         self.maps: dict[str, list[FlatMap]] = {}
         for entry, members in names.items():
             self.maps.setdefault(entry.slot, []).append(FlatMap(entry, members))
-        for slot, claims in self._claims.items():
+        for slot, claims in self._claims.items() if guarded else ():
             self._claims[slot] = [(entry, key) for entry, key in claims if not entry.guarded or self.seen >> entry.dialect & 1]
         self.slots = frozenset({*self._claims, *self.lists, *self.maps})
         self.spoken = [(number, dialect) for number, dialect in enumerate(tables.dialects) if self.seen >> number & 1]
@@ -223,7 +225,7 @@ class Shape:
         found = self._of_dialect.get(own)
         if found is None:
             found = self._of_dialect[own] = {
-                slot: sorted(held, key=lambda claim: claim[0].place(own)) for slot, held in self._claims.items()
+                slot: held if len(held) == 1 else sorted(held, key=lambda claim: claim[0].place(own)) for slot, held in self._claims.items()
             }
         return found
 
