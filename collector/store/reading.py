@@ -118,7 +118,10 @@ class Payloads:
             if found is None:
                 raise StoreUnreadable(f"the database is damaged: pack {record.pack} is missing")
             self._pack = record.pack, packs.unpack(found[0])
-        return self._pack[1][record.slot]
+        text = self._pack[1][record.slot]
+        if not (text.startswith(b"{") and text.endswith(b"}")):  # also for those who look at the bytes alone
+            raise StoreUnreadable(f"the database is damaged: pack {record.pack} has a body that is no JSON")
+        return text
 
     def resource(self, number: int) -> Resource:
         if number not in self._resources:

@@ -28,6 +28,8 @@ from collector.store.deriving import derive_again
 from collector.store.facets import Facets, facet_changes
 from collector.store.reading import announced_body, log_events, running_spans, spans_of_trace, understand
 from collector.store.rows import (
+    COST_COUNTS,
+    TOKENS_COUNT,
     SpanRecord,
     TraceRecord,
     columns,
@@ -452,13 +454,13 @@ class _Group:
         if touched.before is None or not touched.before.span_count:
             return
         new = {id_number(span_id): flag for span_id, flag in flags.items()}
-        select = f"SELECT {columns(SpanRecord)} FROM spans WHERE trace=? AND (flags & 3 OR span_id IN (SELECT value FROM json_each(?)))"
-        asked = orjson.dumps(list(new)).decode()
-        for row in self.connection.execute(select, (touched.id, asked)).fetchall():
-            record = SpanRecord._make(row)
-            wanted = new.get(record.span_id, 0)
-            if wanted != record.flags:
-                self.connection.execute("UPDATE spans SET flags=? WHERE id=?", (wanted, record.id))
+        stored = self.connection.execute("SELECT id, span_id, flags FROM spans WHERE trace=?", (touched.id,)).fetchall()
+        for number, span_id, flag in stored:
+            wanted = new.get(span_id, 0 if flag & (TOKENS_COUNT | COST_COUNTS) else flag)
+            if wanted != flag:  # few: the other columns of a trace's thousands of spans are not read each time it grows
+                select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id=?"
+                record = SpanRecord._make(self.connection.execute(select, (number,)).fetchone())
+                self.connection.execute("UPDATE spans SET flags=? WHERE id=?", (wanted, number))
                 self.changes.spans([record], -1)
                 self.changes.spans([record._replace(flags=wanted)])
 
