@@ -28,7 +28,10 @@ HEADING_WEIGHT, PLACE_WEIGHT = 0.7, 0.2  # beside 1 for the text; best of a swee
 SYNONYM_WEIGHT, TYPO_WEIGHT = 0.5, 0.8
 SHORTEST_TYPO = 5  # a shorter word is one edit away from too many others
 HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none
+REFERENCE_WEIGHT = 0.9  # a reference names what a guide shows how to use
 _HISTORY = re.compile(r"(^|/)(change|history|releas|news|whats?.?new|upgrad|migrat|licen[cs]e|contribut|authors)", re.IGNORECASE)
+_REFERENCE = re.compile(r"(^|/)(api|apidoc|autodoc|reference|ref|internals?|modules?)([/._-]|$)", re.IGNORECASE)
+PAGE_DEPTH = 5  # passages that speak for their page
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,12 @@ class Lexicon:
             (_bm25(place, 0.3), PLACE_WEIGHT),
         )
         self._passages_with = Counter(term for a, b in zip(text, place, strict=True) for term in {*a, *b})
-        self._prior = np.array([HISTORY_WEIGHT if _HISTORY.search(p.source) else 1.0 for p in passages], np.float32)
+        self._prior = np.array([_prior(p.source) for p in passages], np.float32)
+        self._sources = [p.source for p in passages]
+        pages: dict[str, list[int]] = {}
+        for position, source in enumerate(self._sources):
+            pages.setdefault(source, []).append(position)
+        self._pages = {source: np.array(positions) for source, positions in pages.items()}
         self.vocabulary = frozenset(term for field, _ in self._fields for term in field.vocab_dict if term)
         self.term = lru_cache(maxsize=4096)(self._term)
 
@@ -80,9 +88,12 @@ class Lexicon:
         ]
         return np.stack(rows) if rows else np.zeros((0, self.count), np.float32)
 
-    def worth(self, asked: Sequence[Asked]) -> Scores:
-        """The weight of each word: the best score any passage gets for it. What is everywhere is worth little, what is nowhere nothing."""
-        return self.matrix(asked).max(axis=1, initial=0.0)
+    def page_scores(self, scores: Scores, positions: Sequence[int]) -> Scores:
+        """What the pages of some passages are worth: the mean of the best scores on each. A page about the matter has more than one."""
+        pages = {
+            source: float(np.sort(scores[self._pages[source]])[-PAGE_DEPTH:].sum()) for source in {self._sources[p] for p in positions}
+        }
+        return np.array([pages[self._sources[position]] / PAGE_DEPTH for position in positions], np.float32)
 
     def rarity(self, term: str) -> float:
         """How rare a word is: high where few passages have it, highest where none has."""
@@ -106,6 +117,10 @@ class Lexicon:
             for other in nearest:
                 found = dict.fromkeys(_thesaurus().synonyms.get(other, frozenset()) & self.vocabulary, SYNONYM_WEIGHT) | found
         return found
+
+
+def _prior(source: str) -> float:
+    return HISTORY_WEIGHT if _HISTORY.search(source) else REFERENCE_WEIGHT if _REFERENCE.search(source) else 1.0
 
 
 def _bm25(documents: Sequence[Sequence[str]], b: float) -> bm25s.BM25:

@@ -36,9 +36,10 @@ EMBEDDING_MODEL = "offline-lexical"
 DIMENSION = 1024
 MAX_BODY_BYTES = 32_000_000
 NOT_FOUND = "NOT_FOUND"
-LONGEST_CODE, LONGEST_LIST = 25, 10  # lines quoted with the sentence before them
+LONGEST_CODE, LONGEST_LIST = 25, 12  # lines quoted with the sentence before them
 MOST_SENTENCES, GOOD_SHARE = 3, 0.5  # of an answer; of the best one's weight that another needs
 HEADING_SHARE = 0.6  # of a word that stands in the heading above a sentence, not in it
+PASSAGE_STEP = 0.35  # how much each passage further down must be better to be quoted first
 
 
 # ---- Embeddings ----
@@ -123,7 +124,7 @@ def extract(prompt: str) -> str:
         weight = sum(_worth(term, frequency, len(sentences)) for term in said)
         weight += HEADING_SHARE / (1 + sentence.place / 3) * sum(_worth(term, frequency, len(sentences)) for term in above)
         length = max(8, len(sentence.text.split()) + len(sentence.below.split()) / 4)
-        scored.append((weight / (1 + length / 60) / (1 + 0.25 * (sentence.passage - 1)), position))
+        scored.append((weight / (1 + length / 60) / (1 + PASSAGE_STEP * (sentence.passage - 1)), position))
     ranked = sorted(scored, key=lambda one: (-one[0], one[1]))
     if not ranked or ranked[0][0] <= 0:
         return NOT_FOUND

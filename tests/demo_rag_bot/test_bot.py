@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from demo_rag_bot.answer import assemble, cite
 from demo_rag_bot.bot import Bot, Options
 from demo_rag_bot.endpoint import Endpoint, EndpointSettings
-from demo_rag_bot.settings import Library
+from demo_rag_bot.settings import BotSettings, Library
 from tracer.testing import assert_retrieved, capture_spans
 
 
@@ -197,3 +198,19 @@ def test_without_a_chat_model_a_follow_up_is_still_searched(library: Library, mi
     answer = bot.ask("And how do I remove it?", ["How do I mount a volume?"])
     assert "volume" in answer.query
     assert answer.documents
+
+
+def test_the_page_about_a_matter_comes_before_a_page_that_mentions_it(docs: Path, tmp_path: Path) -> None:
+    said = "Rotate the certificates of a gateway with the rotate command."
+    (docs / "a_tour.md").write_text(f"# Tour\n\n## Certificates\n\n{said} Then go on to see the next sight.\n", "utf-8")
+    (docs / "gateway.md").write_text(
+        f"# Gateway\n\n## Certificates\n\n{said} Then start it again with the new ones.\n\n## Rotate by hand\n\n"
+        "Certificates of a gateway can be rotated by hand too, one after another, while it serves: copy, rename, reload, and look at it.\n",
+        "utf-8",
+    )
+    library = Library.open(BotSettings.of(docs, tmp_path / "more"))
+    try:
+        answer = Bot.on(library.index(), library.endpoint).ask("How do I rotate the certificates of a gateway?")
+    finally:
+        library.close()
+    assert answer.documents[0].passage.source == "gateway.md"
