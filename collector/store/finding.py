@@ -42,6 +42,7 @@ N / 100 tries of the walk."""
 WORTH_A_SEARCH = 200  # traces of a shortlist that are quicker tried than looked up in the index
 FIRST_CHUNK, LAST_CHUNK = 128, 8_192
 PORTION, PORTION_OF_PAYLOADS = 100_000, 1_000  # spans that are tried in one statement, if their traces are that small
+WITHOUT_HASTE_S = 3_600.0  # for one trace where nobody waits for a page and none may be passed over: removal, export
 LAST_TRY_S = 0.5  # for one trace, where the budget did not even do for the first portion
 STEPS = 1_000  # of SQLite's machine between two looks at the clock: 20 µs without payloads
 MAX_LIMIT = 1_000
@@ -124,8 +125,8 @@ class TimeUp(Exception):
 class Clock:
     """A time budget."""
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: float, last_try_s: float = LAST_TRY_S) -> None:
+        self._end, self.last_try_s = time.monotonic() + seconds, last_try_s
 
     def over(self) -> bool:
         return time.monotonic() >= self._end
@@ -407,11 +408,12 @@ def find_traces(
     request: PageRequest,
     search: TextSearch | None = None,
     budget_s: float = BUDGET_S,
+    last_try_s: float = LAST_TRY_S,
 ) -> Page[TraceSummary]:
     order, limit = order_of(request, TRACE_ORDERS), limit_of(request)
     cursor, node = cursor_of(request, order), for_traces(filter)
     seq = cursor.seq if cursor else connection.execute("SELECT seq FROM counters").fetchone()[0]
-    hits, last, complete = _TraceSearch(connection, strings, node, order, cursor, seq, search).page(limit, Clock(budget_s))
+    hits, last, complete = _TraceSearch(connection, strings, node, order, cursor, seq, search).page(limit, Clock(budget_s, last_try_s))
     following = hits[limit - 1] if len(hits) > limit else None if complete else last
     records = _records(connection, [key[1] for key in hits[:limit]])
     return Page(
@@ -430,7 +432,7 @@ def find_candidates(
     cursor = cursor_of(request, order)
     seq = cursor.seq if cursor else connection.execute("SELECT seq FROM counters").fetchone()[0]
     hits, last, complete = _TraceSearch(connection, strings, for_traces(filter), order, cursor, seq, search).page(
-        request.limit, Clock(BUDGET_S)
+        request.limit, Clock(BUDGET_S, WITHOUT_HASTE_S)
     )
     following = hits[request.limit - 1] if len(hits) > request.limit else None if complete else last
     select = "SELECT id, start_ns, duration_ns, span_count FROM traces WHERE id IN (SELECT value FROM json_each(?))"
@@ -503,7 +505,7 @@ class _TraceSearch:
                     with clock.limiting(self._connection):
                         matching = self._matching([number for _, number in keys])
                 except TimeUp:
-                    return (hits, last, False) if last else (self._first(keys[0]), keys[0], False)
+                    return (hits, last, False) if last else (self._first(keys[0], clock.last_try_s), keys[0], False)
                 for key in keys:
                     last = key
                     if key[1] in matching:
@@ -514,10 +516,10 @@ class _TraceSearch:
                     return hits, last, False
         return hits, last, True
 
-    def _first(self, key: Key) -> list[Key]:
+    def _first(self, key: Key, seconds: float) -> list[Key]:
         """The first trace alone, so that every page goes on. One that is too large even for that is passed over."""
         try:
-            with Clock(LAST_TRY_S).limiting(self._connection):
+            with Clock(seconds).limiting(self._connection):
                 return [key] if self._matching([key[1]]) else []
         except TimeUp:
             return []

@@ -239,7 +239,8 @@ class SqliteStore:
     def spans(self, filter: Filter) -> Iterator[Trace]:
         request = PageRequest(limit=EXPORT_PAGE, order="start_time")
         while True:
-            page = self.find_traces(filter, request)
+            with self._asking(filter) as (connection, search):
+                page = finding.find_traces(connection, self._strings, filter, request, search, last_try_s=finding.WITHOUT_HASTE_S)
             for summary in page.items:
                 with contextlib.suppress(TraceNotFound):  # deleted since
                     yield self.trace(summary.trace_id)
