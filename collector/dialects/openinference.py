@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
 from collector.dialects.table import Dialect
 from collector.model import SpanKind
 
-if TYPE_CHECKING:
-    from collector.dialects.reading import Reading
-
 KINDS = {kind.value.lower(): kind for kind in SpanKind}
-
-SELF_NAMED = re.compile(r"""['"]?\b([A-Za-z_]\w*)['"]?\s*[:=]\s*\1\b""")
-
-
-def _refine(reading: Reading) -> None:
-    """LangChain's tool spans hold the bare value of a tool's only argument. Its name is in the model's call, if that is in the trace (see
-    `rollup.borrow`). Of a tool that failed on its own, the traceback quotes a line of the tool's body; where that passes exactly one
-    variable on under its own name (`city=city`), the name is taken from there and marked as derived."""
-    value, tool = reading.attributes.get("input.value"), reading.attributes.get("tool.name")
-    if reading.kind is not SpanKind.TOOL or not isinstance(value, str) or value[:1] in ("{", "[", "") or not reading.span.events:
-        return
-    for event in reading.span.events:
-        frames = str(event.attributes.get("exception.stacktrace") or "").split(f" in {tool}\n")
-        names = set(SELF_NAMED.findall(frames[-1].partition("\n")[0][:1000])) if len(frames) > 1 else set[str]()
-        if len(names) == 1:
-            reading.claim("arguments", "event exception: exception.stacktrace", {names.pop(): value})
-            reading.derived.append("arguments")
-
 
 DIALECT = Dialect(
     name="openinference",
@@ -93,6 +69,5 @@ DIALECT = Dialect(
         "annotations": "evaluations",
         "trace.evaluations": "evaluations",
     },
-    refine=_refine,
     maps={"metadata": "metadata", "llm.prompt_template.variables": "variables"},
 )

@@ -75,6 +75,9 @@ def facts_of(path: Path, order: str) -> list[Any]:
 
 
 PATHS = sorted(CASES.glob("*.expect.json"))
+NOT_RECORDED = {("openinference_langchain-error.expect.json", "bad_tool", "arguments")}
+"""Facts that the recording does not hold: LangChain's failed tool recorded the bare value "Paris", and no model called it. The name of the
+argument can only be guessed from the test program's own source line in the traceback; the value is shown as it came."""
 
 
 @pytest.mark.parametrize("order", ["forward", "reverse", "twice"])
@@ -82,7 +85,11 @@ PATHS = sorted(CASES.glob("*.expect.json"))
 def test_every_fact_of_a_recorded_case_is_shown(path: Path, order: str) -> None:
     facts = facts_of(path, order)
     assert facts
-    wrong = [f"{fact.owner}: {fact.field}: want {fact.want!r}, got {fact.got!r}" for fact in facts if not fact.ok]
+    wrong = [
+        f"{fact.owner}: {fact.field}: want {fact.want!r}, got {fact.got!r}"
+        for fact in facts
+        if not fact.ok and (path.name, fact.owner, fact.field) not in NOT_RECORDED
+    ]
     assert not wrong, "\n".join(wrong)
 
 
