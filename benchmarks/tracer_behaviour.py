@@ -229,8 +229,9 @@ BEHAVIOURS: dict[str, tuple[str, Judge]] = {
     ),
     "a cancelled task is sent and marked": (
         (
-            "import asyncio\n@step('work')\nasync def work(): await asyncio.sleep(30)\n"
-            "async def main():\n    t = asyncio.create_task(work()); await asyncio.sleep(.05); t.cancel()\n"
+            "import asyncio\n@step('work')\nasync def work(): begun.set(); await asyncio.sleep(30)\n"
+            "async def main():\n    global begun; begun = asyncio.Event()\n"
+            "    t = asyncio.create_task(work()); await begun.wait(); t.cancel()\n"
             "    try: await t\n    except asyncio.CancelledError: pass\nasyncio.run(main())"
         ),
         lambda seen, outcome: named(seen, "work").get("status") == 2 or "cancel" in text(named(seen, "work")).lower(),
@@ -274,8 +275,9 @@ BEHAVIOURS: dict[str, tuple[str, Judge]] = {
         ),
         ran,
     ),
-    "100 MB argument: call under 0.5 s, both spans arrive": (
-        HOSTILE.format(make="import time\nvalue = 'x' * 100_000_000\nt = time.perf_counter()") + "assert time.perf_counter() - t < .5",
+    "100 MB argument: under 0.5 s of the caller's CPU, both spans arrive": (
+        HOSTILE.format(make="import time\nvalue = 'x' * 100_000_000\nt = time.thread_time()")
+        + "took = time.thread_time() - t; flush(); assert took < .5, f'slow: {took:.2f}'",
         ran,
     ),
     "20,000 spans in a loop: none lost": (
@@ -287,11 +289,10 @@ BEHAVIOURS: dict[str, tuple[str, Judge]] = {
         lambda seen, outcome: outcome.fine and outcome.took < 8,
     ),
 }
-HUGE = "100 MB argument: call under 0.5 s, both spans arrive"
+HUGE = "100 MB argument: under 0.5 s of the caller's CPU, both spans arrive"
 BURST = "20,000 spans in a loop: none lost"
 SILENT = "collector silent: the program ends within 8 s"
-ALONE = [HUGE]  # run with nothing beside them
-LIMITS = {BURST: 150}  # seconds, where LIMIT would cut off a tracer that is slow but may lose nothing
+LIMITS = {HUGE: 150, BURST: 150}  # seconds, where LIMIT would cut off a tracer that is slow but may lose nothing
 
 
 # ---- Running ----
@@ -351,14 +352,17 @@ def cell(setup: str, python: str, behaviour: str) -> str:
         return f"✗ {outcome.took:.0f} s"
     if outcome.fine or "began" not in outcome.said:
         return "✗"
-    return "✗ slow" if behaviour == HUGE and "time.perf_counter() - t < .5" in outcome.said else "✗ the program fails"
+    slow = re.search(r"AssertionError: slow: ([0-9.]+)", outcome.said)
+    return f"✗ {slow[1]} s" if slow else "✗ the program fails"
 
 
-def column(setup: str, python: str, behaviours: list[str]) -> dict[str, str]:
+def column(setup: str, python: str) -> dict[str, str]:
     """The cells of one tracer, one after the other."""
     made: dict[str, str] = {}
-    for behaviour in behaviours:
+    for behaviour in BEHAVIOURS:
         made[behaviour] = cell(setup, python, behaviour)
+        if made[behaviour].startswith("✗") and "runs past" not in made[behaviour]:  # a busy machine's fault is not the tracer's
+            made[behaviour] = cell(setup, python, behaviour)
         print(f"{setup}: {behaviour}: {made[behaviour]}", flush=True)
     return made
 
@@ -412,12 +416,10 @@ def main(argv: list[str]) -> int:
         reasons |= {name: future.result() for name, future in probed.items()}
         able = {name: python for name, python in pythons.items() if not reasons[name]}
         running = {
-            name: pool.submit(column, name, python, [row for row in BEHAVIOURS if row not in ALONE])
+            name: pool.submit(column, name, python)
             for name, python in reversed(able.items())  # the slow ones are the last: they begin first
         }
         cells = {name: running[name].result() if name in able else dict.fromkeys(BEHAVIOURS, "not run") for name in pythons}
-    for name, python in able.items():
-        cells[name] |= column(name, python, ALONE)
     page = table(cells) + "\n" + notes(pythons, reasons)
     print(page)
     if chosen.write:
@@ -454,10 +456,14 @@ What to know when reading it:
   the caller's thread, and its decorator for models on streams; logfire with arguments and results recorded and its console off; mlflow
   with its own OTLP export instead of its store, so its rows say nothing of that store; traceloop without its instrumentations.
   weave takes streams apart only with an `accumulator` given by hand, which it was not given.
-- The sink answers at once; each program has 60 seconds, the burst 150. "Runs past" says that it was stopped then, and no more.
+- The sink answers at once; each program has 60 seconds, the burst and the 100 MB 150. "Runs past" says that it was stopped then, and
+  no more: weave's flush, for one, waits minutes for calls that never end, such as a cancelled task's or a half-read stream's.
+- What is not ✓ at first, and was not stopped, ran a second time, and that counts.
+- How much a burst loses depends on how busy the machine is: a queue of fixed length overflows when its exporter gets no CPU.
 - A silent collector answers while the tracer is set up, then takes requests and answers none. The time is from then to the exit of the
   program, with its 1,000 spans.
-- The 100 MB row ran one tracer at a time, the others a few at a time; seconds are of one run, on one machine of two cores.
+- Several programs ran at a time on a machine of two cores that had other work too: seconds say which side of a bar, not how far.
+  CPU is what the kernel says the calling thread used.
 """
 
 OURS = ("rightpassage", "OTel by hand")
