@@ -1,4 +1,4 @@
-"""Run the benchmarks one after the other, each printing one table: `python -m benchmarks [--soak] [NAME…]`.
+"""Run the benchmarks one after the other, each printing one table: `python -m benchmarks [--soak] [--phoenix VENV] [NAME…]`.
 
 A benchmark is a module of this folder with a docstring (its first line is the title) and a `main(argv)`.
 Those with `SOAK = True` run only with --soak.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import platform
 import sys
 from pathlib import Path
+
+from benchmarks.phoenix import VARIABLE
 
 HERE = Path(__file__).parent
 
@@ -27,7 +30,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(names())} (default: all)")
     parser.add_argument("--soak", action="store_true", help="the long ones instead")
+    parser.add_argument("--phoenix", metavar="VENV", help="an environment that has arize-phoenix, to measure it beside us")
     chosen = parser.parse_args()
+    if chosen.phoenix:
+        os.environ[VARIABLE] = chosen.phoenix
     if unknown := set(chosen.names) - set(names()):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(names())}")
     print(f"machine: {platform.machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}")

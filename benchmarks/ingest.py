@@ -3,8 +3,9 @@
 Gzipped protobuf, requests of 64 and 512 spans, answered after the commit (WAL, synchronous=FULL). "CPU to the 200" is the collector's own
 user and system time until the last answer, less what the search index used meanwhile; "index" is that thread's CPU per span until it has
 caught up. Bytes are database, log and search index on disk after that. The sender is another process on the same machine and takes its
-share of the cores. Phoenix: set RIGHTPASSAGE_PHOENIX_PYTHON to the interpreter of an environment that has it; its durable spans are
-counted in its database.
+share of the cores. Phoenix: name an environment that has it with --phoenix VENV. It gets the same requests, 64 spans × 8 connections, with
+its SQLite default; since it answers before it stores, its durable spans are counted in its database by this process, from the first request
+to the last span seen.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.collectors import collector, machine, table
+from benchmarks.phoenix import VARIABLE, Installed, find, running_phoenix
 
+WARM = 200  # spans for Phoenix before the clock starts
 SHAPES = ((64, 1), (64, 8), (512, 1), (512, 4))
 
 
@@ -56,62 +59,36 @@ def measure(spans: int, batch: int, connections: int, seed: int) -> dict[str, fl
     }
 
 
-def phoenix(python: str, spans: int) -> float | None:
-    """Durable spans a second of Phoenix with its SQLite default."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            **os.environ,
-            "PHOENIX_WORKING_DIR": folder,
-            "PHOENIX_PORT": "6106",
-            "PHOENIX_GRPC_PORT": "6107",
-            "PHOENIX_TELEMETRY_ENABLED": "false",
-        }
-        server = subprocess.Popen(
-            [python, "-m", "phoenix.server.main", "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        asked = f"sqlite3.connect('file:{folder}/phoenix.db?mode=ro', uri=True).execute('select count(*) from spans').fetchone()[0]"
-        count = [sys.executable, "-c", f"import sqlite3; print({asked})"]
-        try:
-            _wait_for("http://127.0.0.1:6106/healthz", 120)
-            began = time.perf_counter()
-            send("http://127.0.0.1:6106", spans, 64, 8, 1)
-            stored, moved = 0, began
-            while stored < spans and time.perf_counter() - moved < 60:
-                now = int(subprocess.run(count, capture_output=True, text=True, check=True).stdout)
-                if now > stored:
-                    stored, moved = now, time.perf_counter()
-                time.sleep(0.5)
-            return stored / (moved - began)
-        finally:
-            server.terminate()
-            server.wait(30)
+def phoenix(installed: Installed, spans: int) -> tuple[float, float]:
+    """Durable spans a second of Phoenix with its SQLite default, and its CPU per span in microseconds."""
+    with running_phoenix(installed) as peer:
+        send(peer.server.url, WARM, 64, 8, 1001)
+        before, _ = peer.wait_for(WARM)
+        cpu = peer.server.cpu_s
+        sent = send(peer.server.url, spans, 64, 8, 1)
+        began = time.perf_counter() - sent["seconds"]
+        stored, moved = peer.wait_for(before + spans)
+        return (stored - before) / (moved - began), 1e6 * (peer.server.cpu_s - cpu) / max(1, stored - before)
 
 
-def _wait_for(url: str, seconds: float) -> None:
-    import urllib.error
-    import urllib.request
-
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    raise TimeoutError(url)
+def total(middle: dict[str, float]) -> float:
+    """CPU per span to the answer and after it."""
+    return middle["cpu_us"] + middle["index_us"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spans", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--phoenix", metavar="VENV", default=os.environ.get(VARIABLE), help="an environment that has arize-phoenix")
+    parser.add_argument("--phoenix-spans", type=int, default=2_000)
     options = parser.parse_args(argv)
     rows: list[list[Any]] = []
-    best = 0.0
+    middles: list[dict[str, float]] = []
     for batch, connections in SHAPES:
         rounds = [measure(options.spans, batch, connections, seed) for seed in range(1, options.rounds + 1)]
         middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        best = max(best, middle["spans_per_s"]) if (batch, connections) == (64, 8) else best
+        middles.append(middle)
         latency = f"{middle['p50_ms']:.0f} / {middle['p95_ms']:.0f}"
         rows.append(
             [
@@ -119,16 +96,24 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{middle['spans_per_s']:,.0f}",
                 f"{middle['cpu_us']:.0f}",
                 f"{middle['index_us']:.0f}",
-                f"{middle['cpu_us'] + middle['index_us']:.0f}",
+                f"{total(middle):.0f}",
                 latency,
                 f"{middle['bytes']:.0f}",
             ]
         )
     print(f"{machine()}; medians of {options.rounds} rounds of {options.spans:,} spans")
     table(["spans × connections", "durable spans/s", "CPU to the 200, µs/span", "index", "total", "ack p50 / p95 ms", "bytes/span"], rows)
-    if python := os.environ.get("RIGHTPASSAGE_PHOENIX_PYTHON"):
-        peer = phoenix(python, 2_000)
-        print(f"Phoenix in the same run, 64 × 8: {peer:.0f} durable spans/s; ratio {best / peer:.0f}" if peer else "Phoenix stored nothing")
+    if installed := find(options.phoenix):
+        rate, cpu = phoenix(installed, options.phoenix_spans)
+        ours = next(row for row, shape in zip(middles, SHAPES, strict=True) if shape == (64, 8))
+        print(f"\nside by side, 64 × 8, Phoenix with {options.phoenix_spans:,} spans")
+        table(
+            ["", "rightpassage", f"Phoenix {installed.version}", "ratio"],
+            [
+                ["durable spans/s", f"{ours['spans_per_s']:,.0f}", f"{rate:,.0f}", f"{ours['spans_per_s'] / rate:.0f}" if rate else "–"],
+                ["CPU per span, µs, all work", f"{total(ours):,.0f}", f"{cpu:,.0f}", f"{cpu / total(ours):.0f}"],
+            ],
+        )
     return 0
 
 
