@@ -452,6 +452,9 @@ NOTES = """
 What to know when reading it:
 
 - "OTel by hand" is OpenTelemetry's SDK with a decorator of ten lines, as its documentation suggests it.
+- Ours runs without its spool on disk and without the flattened copies of attributes that other backends want.
+- Nobody phones home: what a tracer lets switch off is off, and the way to other machines is closed.
+- A 100 MB argument arrives when its span does, cut or whole.
 - Peers run with their defaults, except: openinference (arize-phoenix-otel) with its batch processor, as its default sends each span in
   the caller's thread, and its decorator for models on streams; logfire with arguments and results recorded and its console off; mlflow
   with its own OTLP export instead of its store, so its rows say nothing of that store; traceloop without its instrumentations.
