@@ -4,18 +4,31 @@ A real collector and a real viewer on this machine; spans sent over OTLP. "page"
 from navigation start to rows in the DOM; "data" the part from the component's question to the rows; "click" from the pointer event to the
 clicked span's detail in the DOM, its body fetched; "cached" the same for a span that was read before. Medians (click: also p95) of the
 rounds. Frames are websocket frames during 40 steps with j and k. Software rendering; a busy machine shows in every number.
+
+Side by side with Phoenix (--phoenix VENV): both get the same spans as OTLP/HTTP protobuf; one browser, a warm cache for each; the loads
+take turns. The clock runs from navigation start until the names of all seven stages of a pipeline (embed_query to check_answer) stand in
+the document in a box of their own, looked at every 20 ms, and then for two more frames; it gives up after 90 s. "nodes" are the
+document's then.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from benchmarks.collectors import machine
+from benchmarks.collectors import table as print_table
+from benchmarks.load import bodies
+from benchmarks.phoenix import VARIABLE, Installed, find, running_phoenix
 from tests.chromium import find_browser, launch_arguments
 from tests.processes import running_collector
 from tests.viewer import trace_samples as samples
@@ -68,12 +81,37 @@ SCROLL = (
 }"""
 )
 
+SIDE_BY_SIDE = (8, 5_000)
+STAGES = ("embed_query", "retrieve", "rerank", "build_prompt", "lookup_order", "chat", "check_answer")
+LONGEST_MS = 90_000
+VISIBLE = """(names, longest) => {
+  window.treeVisible = new Promise((done) => {
+    const boxed = new Set();
+    const look = (root) => {
+      const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const node = walker.currentNode;
+        if (node.shadowRoot) look(node.shadowRoot);
+        const name = node.nodeType === Node.TEXT_NODE && node.data.trim();
+        if (names.includes(name) && node.parentElement.getClientRects().length) boxed.add(name);
+      }
+    };
+    const again = () => {
+      boxed.clear();
+      if (document.documentElement) look(document);
+      if (boxed.size < names.length && performance.now() < longest) setTimeout(again, 20);
+      else requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())));
+    };
+    again();
+  });
+}"""
+
 
 def p95(times: list[float]) -> float:
     return sorted(times)[min(len(times) - 1, int(0.95 * len(times)))]
 
 
-def measure(page: Any, viewer: str, trace_id: str, label: str, rounds: int) -> dict[str, Any]:
+def measure(page: Any, frames: list[int], viewer: str, trace_id: str, label: str, rounds: int) -> dict[str, Any]:
     """One row of the table."""
     loads: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
@@ -88,8 +126,7 @@ def measure(page: Any, viewer: str, trace_id: str, label: str, rounds: int) -> d
     rows = page.locator(".row[data-span]").count()
     first = [time for n in range(rows) if (time := page.evaluate(CLICK, n)) is not None]
     again = [time for n in (*range(rows), *range(rows)) if (time := page.evaluate(CLICK, n)) is not None]
-    frames = [0]
-    page.frames_seen = frames
+    frames[0] = 0
     for step in range(40):
         page.keyboard.press("j" if step % 4 else "k")
     page.wait_for_timeout(300)
@@ -102,16 +139,75 @@ def measure(page: Any, viewer: str, trace_id: str, label: str, rounds: int) -> d
         "click ms": statistics.median(first),
         "click p95": p95(first),
         "cached ms": statistics.median(again),
-        "frames": page.frames_seen[0],
+        "frames": frames[0],
         "scroll p95": p95(scroll),
         "DOM nodes": page.evaluate(COUNT),
         "heap MB": page.evaluate("performance.memory.usedJSHeapSize / 1e6"),
     }
 
 
+def send_pipelines(url: str, size: int) -> str:
+    """One trace of pipelines of eight spans, the same for whoever gets it."""
+    trace_id = ""
+    for body, _ in bodies(size, 500, spans_per_trace=size, seed=size, compress=False):
+        httpx.post(f"{url}/v1/traces", content=body, headers={"content-type": "application/x-protobuf"}, timeout=60).raise_for_status()
+        request = ExportTraceServiceRequest.FromString(body)
+        trace_id = request.resource_spans[0].scope_spans[0].spans[0].trace_id.hex()
+    return trace_id
+
+
+def tree_visible(page: Any, address: str) -> float:
+    """Milliseconds from navigation start."""
+    page.goto(address, wait_until="commit")
+    return page.evaluate("window.treeVisible")
+
+
+def beside(playwright: Any, browser_path: str, collector: Any, viewer: str, installed: Installed, rounds: int) -> None:
+    """The same traces on our page and on Phoenix's, the loads taking turns."""
+    rows: list[list[Any]] = []
+    with running_phoenix(installed) as peer:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=launch_arguments())
+        pages = [browser.new_context(viewport={"width": 1600, "height": 1000}).new_page() for _ in range(2)]
+        for page in pages:
+            page.set_default_timeout(LONGEST_MS)
+            page.add_init_script(f"({VISIBLE})({json.dumps(STAGES)}, {LONGEST_MS})")
+        project = httpx.get(f"{peer.server.url}/v1/projects").json()["data"][0]["id"]
+        expected = 0
+        for size in SIDE_BY_SIDE:
+            trace_id = send_pipelines(collector.http, size)
+            send_pipelines(peer.server.url, size)
+            expected += size
+            stored, _ = peer.wait_for(expected)
+            addresses = (f"{viewer}/trace?trace_id={trace_id}", f"{peer.server.url}/projects/{project}/traces/{trace_id}")
+            loads = [[tree_visible(page, address) for page, address in zip(pages, addresses, strict=True)] for _ in range(rounds + 1)][1:]
+            nodes = [page.evaluate(COUNT) for page in pages]
+            ours, theirs = (statistics.median(times) for times in zip(*loads, strict=True))
+            figures = [f"{size:,}", f"{ours:,.0f}", f"{theirs:,.0f}", f"{theirs / ours:.1f}", f"{nodes[0]:,} / {nodes[1]:,}"]
+            rows.append([*figures, "" if stored == expected else f"Phoenix stored {stored:,} of {expected:,}"])
+        browser.close()
+    print(f"\nside by side, warm, medians of {rounds} loads; {machine()}")
+    print_table(["spans", "rightpassage ms", f"Phoenix {installed.version} ms", "ratio", "nodes", "note"], rows)
+
+
+def count_frames(page: Any) -> list[int]:
+    """A number that grows with every frame over the page's websockets."""
+    frames = [0]
+
+    def count(_: object) -> None:
+        frames[0] += 1
+
+    def listen(socket: Any) -> None:
+        socket.on("framesent", count)
+        socket.on("framereceived", count)
+
+    page.on("websocket", listen)
+    return frames
+
+
 def main(argv: list[str]) -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=5, help="page loads per trace")
+    options.add_argument("--phoenix", metavar="VENV", default=os.environ.get(VARIABLE), help="an environment that has arize-phoenix")
     chosen = options.parse_args(argv)
     browser_path = find_browser()
     if not browser_path:
@@ -131,16 +227,13 @@ def main(argv: list[str]) -> int:
         context = browser.new_context(viewport={"width": 1600, "height": 1000})
         for label, trace_id in ids.items():
             page = context.new_page()
-            page.frames_seen = [0]
-
-            def count(_: Any, page: Any = page) -> None:
-                page.frames_seen[0] += 1
-
-            page.on("websocket", lambda socket, count=count: (socket.on("framesent", count), socket.on("framereceived", count)))
-            table.append(measure(page, viewer, trace_id, label, chosen.rounds))
+            frames = count_frames(page)
+            table.append(measure(page, frames, viewer, trace_id, label, chosen.rounds))
             print_rows(table[-1:], heading=len(table) == 1)
             page.close()
         browser.close()
+        if installed := find(chosen.phoenix):
+            beside(playwright, browser_path, collector, viewer, installed, min(chosen.rounds, 3))
     size = len(json.dumps(payload({"trace_id": "a" * 32, "span_id": "b" * 16, "filter": "status:error since:24h"})))
     print(f"component payload: {size} bytes")
     return int(size > 2_000 or any(row["DOM nodes"] >= 3_000 or row["frames"] for row in table))
