@@ -10,8 +10,8 @@ from viewer.settings import load
 CHAT = declare("chat")
 
 SUGGESTIONS = (
-    "How do I trace a retriever?",
-    "Where does the collector keep its data, and how do I limit it?",
+    "How do I decorate a retriever?",
+    "What happens to spans while the collector is away?",
     "How do I find slow retrievers in the list?",
     "How can I redact secrets before they leave my process?",
 )
