@@ -149,8 +149,11 @@ if __name__ == "__main__":
     assert spans["child"].parent_id == spans["parent"].span_id
 
 
-def test_anyio_keeps_the_trace(sink: Sink) -> None:
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_anyio_keeps_the_trace(sink: Sink, backend: str) -> None:
     anyio = pytest.importorskip("anyio")
+    if backend == "trio":
+        pytest.importorskip("trio")
 
     async def request() -> None:
         with tracer.chain("request"):
@@ -158,7 +161,7 @@ def test_anyio_keeps_the_trace(sink: Sink) -> None:
                 group.start_soon(retrieve_async, "a")
             await anyio.to_thread.run_sync(retrieve, "b")
 
-    anyio.run(request)
+    anyio.run(request, backend=backend)
     tracer.flush()
     spans = sink.all()
     root = next(span for span in spans if span.name == "request")
