@@ -155,10 +155,15 @@ def test_anyio_keeps_the_trace(sink: Sink, backend: str) -> None:
     if backend == "trio":
         pytest.importorskip("trio")
 
+    @tracer.retriever
+    async def retrieve_anyhow(question: str) -> list[str]:
+        await anyio.sleep(0)
+        return [question]
+
     async def request() -> None:
         with tracer.chain("request"):
             async with anyio.create_task_group() as group:
-                group.start_soon(retrieve_async, "a")
+                group.start_soon(retrieve_anyhow, "a")
             await anyio.to_thread.run_sync(retrieve, "b")
 
     anyio.run(request, backend=backend)
