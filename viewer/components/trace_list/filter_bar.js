@@ -164,13 +164,14 @@ export function filterBar(options) {
     if (turn !== asked || /** @type {ShadowRoot} */ (element.getRootNode()).activeElement !== input) return;
     options_ = next;
     at = -1;
+    list.classList.remove("stale");
     if (!next.length) return close();
     replace(
       list,
       ...next.map((option, index) =>
         h(
           "div",
-          { class: "option", role: "option", id: `filter-option-${index}`, "aria-selected": "false", onpointerdown: (/** @type {Event} */ event) => (event.preventDefault(), option.apply()) },
+          { class: "option", role: "option", id: `filter-option-${index}`, "aria-selected": "false", onpointerdown: (/** @type {Event} */ event) => (event.preventDefault(), options_.includes(option) && option.apply()) },
           h("span", "mono", option.text),
           h("span", "muted clip", option.detail),
         ),
@@ -230,8 +231,17 @@ export function filterBar(options) {
     submit();
   }
 
+  /** What is listed completes the text as it was: it stays in sight until the next list, but cannot be chosen. */
+  function outdate() {
+    options_ = [];
+    at = -1;
+    list.classList.add("stale");
+    input.removeAttribute("aria-activedescendant");
+  }
+
   input.addEventListener("input", () => {
     wrong = -1;
+    outdate();
     problem.classList.add("hidden");
     box.classList.remove("bad");
     draw();
