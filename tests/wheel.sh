@@ -30,7 +30,7 @@ PY
 if bare/bin/rightpassage 2>"$work/said"; then echo "a bare install's command must say which extra it needs"; exit 1; fi
 grep -q 'rightpassage\[server\]' "$work/said"
 
-echo "== the wheel with [dev]: the whole suite from elsewhere"
+echo "== the wheel with [dev]: the suite from elsewhere, and in the browser the newcomer's way and the chat"
 "$python" -m venv "$work/full"
 "$work/full/bin/python" -m pip install -q --disable-pip-version-check -c "$root/constraints.txt" "$wheel[dev]"
 mkdir "$work/elsewhere"
@@ -46,4 +46,5 @@ for package in (tracer, collector, viewer, demo_rag_bot):
     assert "site-packages" in package.__file__, package.__file__
 print("imports come from the wheel")
 PY
-"$work/full/bin/python" -m pytest -q -m "not checkout" ${PYTEST:-}
+"$work/full/bin/python" -m pytest -q -m "not checkout and not browser" ${PYTEST:-}
+"$work/full/bin/python" -m pytest -q tests/test_first_light.py tests/viewer/test_ask_page.py
