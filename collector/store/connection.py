@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,9 +26,12 @@ else:
     except ImportError:
         import sqlite3
 
-__all__ = ["Connection", "connect", "explained", "lock_file", "prepare_file", "sqlite3", "sqlite_utils_database"]
+__all__ = ["NULL", "Connection", "connect", "explained", "lock_file", "prepare_file", "sqlite3", "sqlite_utils_database", "with_nulls"]
 
 Connection = sqlite3.Connection
+NULL = math.nan
+"""What to bind for NULL where many rows are written. The module looks for an adapter, through exceptions, for each None that it binds
+(0.6 µs: of the 13 µs of a span's row, 10 were the NULLs); a NaN goes straight to SQLite, which stores it as NULL."""
 BUSY_MS = 10_000
 WRITER_CACHE_KIB, READER_CACHE_KIB = 65_536, 8_192
 CHECKPOINT_PAGES = 8_192  # 32 MiB: a hot index leaf goes through the WAL many times before it is copied once
@@ -52,6 +56,11 @@ def connect(path: Path, *, read_only: bool = False, query_only: bool = False, ca
         # Deleted text is overwritten where that costs no page more; pages that became free leave the file with the slices given back.
         connection.execute("PRAGMA secure_delete=FAST")
     return connection
+
+
+def with_nulls(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """Rows to bind, with `NULL` for None."""
+    return [[NULL if value is None else value for value in row] for row in rows]
 
 
 def prepare_file(path: Path) -> None:

@@ -23,7 +23,7 @@ from collector import rollup
 from collector.errors import InvalidValue
 from collector.model import Batch, Event, LogRecord, Resource, Scope, Score, Span, Target, Written
 from collector.store import packs
-from collector.store.connection import Connection, explained
+from collector.store.connection import Connection, explained, with_nulls
 from collector.store.deriving import derive_again
 from collector.store.facets import Facets, facet_changes
 from collector.store.reading import announced_body, log_events, running_spans, spans_of_trace, understand
@@ -234,7 +234,7 @@ class Writer:
 
     def replace_trace(self, before: TraceRecord, after: TraceRecord, changes: Changes) -> None:
         """Write a trace's row anew; what it counted is counted out, what it counts now is counted in."""
-        self.connection.execute(_UPDATE_TRACE, (*after[1:], after.id))
+        self.connection.executemany(_UPDATE_TRACE, with_nulls([(*after[1:], after.id)]))
         remember_move(self.connection, before, after.seq)
         changes.trace(before, self.first_service(before), -1)
         changes.trace(after, self.first_service(after))
@@ -323,9 +323,9 @@ class _Group:
         for touched in self.touched.values():
             if touched.records or touched.running:
                 self._roll_up(touched)
-        self.connection.executemany(_INSERT_SPAN, self.records)
+        self.connection.executemany(_INSERT_SPAN, with_nulls(self.records))
         self.changes.spans(self.records)
-        self.connection.executemany(_INSERT_TRACE, self.new_traces)
+        self.connection.executemany(_INSERT_TRACE, with_nulls(self.new_traces))
         self._derive_logged()
         self.writer.apply(self.changes)
         self.facets.apply(self.connection)
