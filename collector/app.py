@@ -134,6 +134,7 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
         reception = Reception(Limits(body_bytes=largest, held_bytes=max(Limits().held_bytes, 2 * largest)))
         ingest = Ingest(store)
         stack.callback(ingest.close)
+        store.give_way_to(lambda: ingest.waiting_bytes > 0)
         retention = Retention(store, settings.retention)
         stack.callback(retention.close)
         tail = Tail(store)

@@ -55,6 +55,10 @@ class SpanStore(Protocol):
         """Have `listener` called after every change, from the thread that made it: it must not block. Call what it returns to end it."""
         ...
 
+    def give_way_to(self, busy: Callable[[], bool]) -> None:
+        """Let background work (a search index) rest while `busy()` is true: slowed down, never stopped for good."""
+        ...
+
     def trace(self, trace_id: str) -> Trace:
         """The whole trace: normalised spans by start time with their scores and log events joined, summary, health."""
         ...

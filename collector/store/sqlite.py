@@ -172,6 +172,10 @@ class SqliteStore:
         listeners.append(listener)
         return lambda: listeners.remove(listener)
 
+    def give_way_to(self, busy: Callable[[], bool]) -> None:
+        if self._indexer is not None:
+            self._indexer.busy = busy
+
     # ---- One trace ----
 
     def trace(self, trace_id: str) -> Trace:
