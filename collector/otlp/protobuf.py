@@ -1,7 +1,8 @@
-"""Protobuf records in and out, by descriptors of our own in which an attribute's value stays bytes.
+"""Protobuf records in and out, by descriptors of our own in which an attribute (KeyValue) stays bytes.
 
-That saves one wrapper object per attribute (a third of the time) and the C parser's limit of 33 nested values: values are read and written
-here, the common ones without a loop.
+That saves the wrapper objects of the C parser (half of the time) and its limit of 33 nested values: keys and values are read and written
+here. The bytes up to a value are the same for every attribute of a name, so that names are remembered by them; the common values are read
+without a loop.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ from collector.otlp.wire import Group, field, fields, skip, varint, varint_bytes
 
 _TYPES = descriptor_pb2.FieldDescriptorProto
 _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
-    "KeyValue": ((1, "key", "string"), (2, "value", "bytes")),
-    "Resource": ((1, "attributes", "*KeyValue"), (2, "dropped", "uint32")),
-    "Scope": ((1, "name", "string"), (2, "version", "string"), (3, "attributes", "*KeyValue"), (4, "dropped", "uint32")),
-    "Event": ((1, "time", "fixed64"), (2, "name", "string"), (3, "attributes", "*KeyValue"), (4, "dropped", "uint32")),
+    "Resource": ((1, "attributes", "*bytes"), (2, "dropped", "uint32")),
+    "Scope": ((1, "name", "string"), (2, "version", "string"), (3, "attributes", "*bytes"), (4, "dropped", "uint32")),
+    "Event": ((1, "time", "fixed64"), (2, "name", "string"), (3, "attributes", "*bytes"), (4, "dropped", "uint32")),
     "Link": (
         (1, "trace_id", "bytes"),
         (2, "span_id", "bytes"),
         (3, "trace_state", "string"),
-        (4, "attributes", "*KeyValue"),
+        (4, "attributes", "*bytes"),
         (5, "dropped", "uint32"),
         (6, "flags", "fixed32"),
     ),
@@ -43,19 +43,19 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
         (6, "kind", "int32"),
         (7, "start", "fixed64"),
         (8, "end", "fixed64"),
-        (9, "attributes", "*KeyValue"),
+        (9, "attributes", "*bytes"),
         (10, "dropped_attributes", "uint32"),
         (11, "events", "*Event"),
         (12, "dropped_events", "uint32"),
         (13, "links", "*Link"),
         (14, "dropped_links", "uint32"),
-        (15, "status", "Status"),
+        (15, "status", "bytes"),
         (16, "flags", "fixed32"),
     ),
     "LogRecord": (
         (1, "time", "fixed64"),
         (5, "body", "bytes"),
-        (6, "attributes", "*KeyValue"),
+        (6, "attributes", "*bytes"),
         (7, "dropped", "uint32"),
         (9, "trace_id", "bytes"),
         (10, "span_id", "bytes"),
@@ -91,44 +91,93 @@ def _message_classes() -> Mapping[str, Any]:
 
 _CLASSES = _message_classes()
 _PARSE_SPAN = _CLASSES["Span"].FromString
+_PARSE_STATUS = _CLASSES["Status"].FromString
 _PARSE_LOG = _CLASSES["LogRecord"].FromString
 _PARSE_RESOURCE = _CLASSES["Resource"].FromString
 _PARSE_SCOPE = _CLASSES["Scope"].FromString
 
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
-_DOUBLE = struct.Struct("<d")
+_TEXT, _INTEGER, _DOUBLE = 0x0A, 0x18, 0x21  # the tags of AnyValue's fields
+_UNPACK_DOUBLE = struct.Struct("<d").unpack_from
+
+
+# What programs send again and again, remembered; it comes from the network, so the memory must not grow with it (5 MB, 1 MB).
+_NAMES: dict[bytes, str] = {}
+"""The bytes of a KeyValue up to its value's length → its key."""
+_NAMES_MAX = 20_000
+_SHORT = 160  # bytes
+_SEEN: dict[bytes, tuple[str, AttributeValue]] = {}
+"""Short KeyValues with a scalar → key and value: half of a span's attributes are like those of the span before."""
+_SEEN_MAX = 2_000
+_MUTABLE = frozenset({list, dict})
 
 
 class Values(Budget):
-    """Reads attribute values, which stay bytes until here, within a budget."""
+    """Reads attributes, which stay bytes until here, within a budget."""
 
     __slots__ = ()
 
-    def attributes(self, key_values: Sequence[Any]) -> dict[str, AttributeValue]:
+    def attributes(self, key_values: Sequence[bytes]) -> dict[str, AttributeValue]:
         self.take(len(key_values))
         found: dict[str, AttributeValue] = {}
-        for key_value in key_values:
-            raw: bytes = key_value.value
-            # The common case without a call: a string shorter than 128 bytes.
-            if len(raw) > 1 and raw[0] == 0x0A and raw[1] == len(raw) - 2 < 0x80:
-                found[key_value.key] = raw[2:].decode()
-            else:
-                found[key_value.key] = self.any_value(raw, 0)
+        seen = _SEEN.get
+        for raw in key_values:
+            pair = seen(raw) if len(raw) < _SHORT else None
+            if pair is None:
+                pair = self._key_value(raw)
+            found[pair[0]] = pair[1]
         return found
 
-    def any_value(self, raw: bytes, depth: int) -> AttributeValue:
-        """The value of an AnyValue message; the last of its fields counts, as in any oneof."""
-        size = len(raw)
-        tag = raw[0] if size > 1 else 0
+    def _key_value(self, raw: bytes) -> tuple[str, AttributeValue]:
+        if len(raw) < 4 or (name := _NAMES.get(raw[: (at := raw[1] + 3)])) is None:
+            return self._any_key_value(raw, 0)
+        length, left = raw[at], len(raw) - at - 1
+        if length == left < 0x80:  # one byte says how long the value is, and the rest is the value
+            if length > 2 and raw[at + 2] == length - 2 and raw[at + 1] == _TEXT:
+                pair = name, raw[at + 3 :].decode()
+            else:
+                pair = name, self.any_value(raw, at + 1, 0)
+                if pair[1].__class__ in _MUTABLE:
+                    return pair
+            if len(_SEEN) >= _SEEN_MAX:
+                _SEEN.clear()
+            _SEEN[raw] = pair
+            return pair
+        if length >= 0x80 > raw[at + 1] and length & 0x7F | raw[at + 1] << 7 == left - 1:  # two bytes do
+            return name, self.any_value(raw, at + 2, 0)
+        return self._any_key_value(raw, 0)
+
+    def _any_key_value(self, raw: bytes, depth: int) -> tuple[str, AttributeValue]:
+        key = value = b""
+        for number, part in fields(raw):
+            if number == 1:
+                key = part
+            elif number == 2:
+                value = part
+        name = key.decode()
+        head = b"\x0a" + varint_bytes(len(key)) + key + b"\x12"
+        if len(key) < 0x80 and raw.startswith(head):
+            if len(_NAMES) >= _NAMES_MAX:
+                _NAMES.clear()
+            _NAMES[head] = name
+        return name, self.any_value(value, 0, depth)
+
+    def any_value(self, raw: bytes, at: int, depth: int) -> AttributeValue:
+        """The value of an AnyValue message that goes from a position to the end; the last of its fields counts, as in any oneof."""
+        end = len(raw)
+        size = end - at
+        tag = raw[at] if size > 1 else 0
         # Messages of one field, which all but hostile ones are, without the loop: text up to 16 kB, doubles, integers.
-        if tag == 0x0A and size > 130 and raw[1] >= 0x80 > raw[2] and raw[1] & 0x7F | raw[2] << 7 == size - 3:
-            return raw[3:].decode()
-        if tag == 0x21 and size == 9:
-            return _DOUBLE.unpack_from(raw, 1)[0]
-        if tag == 0x18 and size == 2 and raw[1] < 0x80:
-            return raw[1]
+        if tag == _TEXT and size > 130 and raw[at + 1] >= 0x80 > raw[at + 2] and raw[at + 1] & 0x7F | raw[at + 2] << 7 == size - 3:
+            return raw[at + 3 :].decode()
+        if tag == _DOUBLE and size == 9:
+            return _UNPACK_DOUBLE(raw, at + 1)[0]
+        if tag == _INTEGER:
+            if size == 2 and raw[at + 1] < 0x80:
+                return raw[at + 1]
+            if size == 3 and raw[at + 1] >= 0x80 > raw[at + 2]:
+                return raw[at + 1] & 0x7F | raw[at + 2] << 7
         value: AttributeValue = None
-        at, end = 0, len(raw)
         while at < end:
             key, at = varint(raw, at)
             number, wire_type = key >> 3, key & 7
@@ -153,7 +202,7 @@ class Values(Budget):
                 else:
                     value = integer - (1 << 64) if integer > INT64_MAX else integer
             elif wire_type == 1 and number == 4:
-                (value,) = _DOUBLE.unpack_from(raw, at)
+                (value,) = _UNPACK_DOUBLE(raw, at)
                 at += 8
             else:
                 at = skip(raw, at, key, 0)
@@ -165,7 +214,7 @@ class Values(Budget):
         for number, value in fields(raw):
             if number == 1:
                 self.take(1)
-                items.append(self.any_value(value, depth))
+                items.append(self.any_value(value, 0, depth))
         return items
 
     def _key_values(self, raw: bytes, depth: int) -> dict[str, AttributeValue]:
@@ -174,8 +223,8 @@ class Values(Budget):
         for number, key_value in fields(raw):
             if number == 1:
                 self.take(1)
-                parts = dict(fields(key_value))
-                found[parts.get(1, b"").decode()] = self.any_value(parts.get(2, b""), depth)
+                name, value = self._any_key_value(key_value, depth)
+                found[name] = value
         return found
 
 
@@ -208,30 +257,43 @@ def read_span(record: bytes, resource: Resource, scope: Scope, values: Values) -
         parent = b""
     if start > INT64_MAX or end > INT64_MAX:
         raise Rejected("a time lies beyond the year 2262")
-    events, links, status = pb.events, pb.links, pb.status
+    events, links, status = pb.events, pb.links, _STATUSES.get(pb.status) or _status(pb.status)
     if events or links:
         values.take(len(events) + len(links))
     return _MAKE(
-        trace_id=trace_id.hex(),
-        span_id=span_id.hex(),
-        parent_span_id=parent.hex(),
-        name=pb.name,
-        start_unix_nano=start,
-        end_unix_nano=end,
-        attributes=values.attributes(pb.attributes),
-        events=[_read_event(event, values) for event in events] if events else (),
-        links=[_read_link(link, values) for link in links] if links else (),
-        status=STATUS.get(status.code, StatusCode.UNSET),
-        status_message=status.message,
-        otel_kind=pb.kind,
-        trace_state=pb.trace_state,
-        flags=pb.flags,
-        dropped_attributes_count=pb.dropped_attributes,
-        dropped_events_count=pb.dropped_events,
-        dropped_links_count=pb.dropped_links,
-        resource=resource,
-        scope=scope,
+        trace_id.hex(),
+        span_id.hex(),
+        parent.hex(),
+        pb.name,
+        start,
+        end,
+        values.attributes(pb.attributes),
+        [_read_event(event, values) for event in events] if events else (),
+        [_read_link(link, values) for link in links] if links else (),
+        status[0],
+        status[1],
+        pb.kind,
+        pb.trace_state,
+        pb.flags,
+        pb.dropped_attributes,
+        pb.dropped_events,
+        pb.dropped_links,
+        resource,
+        scope,
     )
+
+
+_STATUSES: Mapping[bytes, tuple[StatusCode, str]] = {
+    b"": (StatusCode.UNSET, ""),
+    b"\x18\x01": (StatusCode.OK, ""),
+    b"\x18\x02": (StatusCode.ERROR, ""),
+}
+"""The statuses without a message, as they are on the wire."""
+
+
+def _status(raw: bytes) -> tuple[StatusCode, str]:
+    pb = _PARSE_STATUS(raw)
+    return STATUS.get(pb.code, StatusCode.UNSET), pb.message
 
 
 def _read_event(pb: Any, values: Values) -> Event:
@@ -247,7 +309,7 @@ def read_log(record: bytes, resource: Resource, scope: Scope, values: Values) ->
     if len(pb.trace_id) != 16 or len(pb.span_id) != 8:
         return None
     attributes = values.attributes(pb.attributes)
-    body = values.any_value(pb.body, 0)
+    body = values.any_value(pb.body, 0, 0)
     return log_record(pb.trace_id.hex(), pb.span_id.hex(), pb.event_name, pb.time or pb.observed, attributes, body, pb.dropped)
 
 
@@ -280,7 +342,11 @@ def _pb_scope_spans(scope: Scope, spans: Sequence[Span]) -> bytes:
 
 
 def _pb_span(span: Span) -> Any:
-    event, link, status = _CLASSES["Event"], _CLASSES["Link"], _CLASSES["Status"]
+    event, link, status = (
+        _CLASSES["Event"],
+        _CLASSES["Link"],
+        _CLASSES["Status"](code=STATUS_NUMBERS[span.status], message=span.status_message),
+    )
     return _CLASSES["Span"](
         trace_id=bytes.fromhex(span.trace_id),
         span_id=bytes.fromhex(span.span_id),
@@ -310,13 +376,16 @@ def _pb_span(span: Span) -> Any:
             for one in span.links
         ],
         dropped_links=span.dropped_links_count,
-        status=status(code=STATUS_NUMBERS[span.status], message=span.status_message),
+        status=status.SerializeToString(),
     )
 
 
-def _pb_attributes(attributes: Attributes) -> list[Any]:
-    key_value = _CLASSES["KeyValue"]
-    return [key_value(key=key, value=_pb_value(value)) for key, value in attributes.items()]
+def _pb_attributes(attributes: Attributes) -> list[bytes]:
+    return [_pb_key_value(key, value) for key, value in attributes.items()]
+
+
+def _pb_key_value(key: str, value: AttributeValue) -> bytes:
+    return field(1, key.encode()) + field(2, _pb_value(value))
 
 
 def _pb_value(value: AttributeValue) -> bytes:
@@ -334,6 +403,5 @@ def _pb_value(value: AttributeValue) -> bytes:
     if isinstance(value, bytes):
         return field(7, value)
     if isinstance(value, Mapping):
-        pairs = [field(1, key.encode()) + field(2, _pb_value(item)) for key, item in value.items()]
-        return field(6, b"".join(field(1, pair) for pair in pairs))
+        return field(6, b"".join(field(1, _pb_key_value(key, item)) for key, item in value.items()))
     return field(5, b"".join(field(1, _pb_value(item)) for item in value))
