@@ -19,7 +19,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,14 +134,14 @@ def make_trace(numbers: random.Random, number: int, size: int, start_ns: int) ->
 
 def bodies(
     spans: int, batch: int, *, spans_per_trace: int = SPANS_PER_TRACE, first_trace: int = 0, window_s: float = 3600, seed: int = 1,
-    compress: bool = True,
+    ahead: bool = False, compress: bool = True,
 ) -> Iterator[tuple[bytes, Sequence[str]]]:  # fmt: skip
-    """Requests as (body, span ids), in trace order, the traces within a window before now."""
+    """Requests as (body, span ids), in trace order, the traces within a window before now (or after: `ahead`)."""
     numbers = random.Random(seed)
     resource = key_values({"service.name": "rag-service"})
     traces = -(-spans // spans_per_trace)
     step = int(window_s * 1e9) // traces
-    begin, left, pending = time.time_ns() - step * traces, spans, list[Span]()
+    begin, left, pending = time.time_ns() - (0 if ahead else step * traces), spans, list[Span]()
     for number in range(traces):
         pending += make_trace(numbers, first_trace + number, min(spans_per_trace, left), begin + number * step)
         left -= spans_per_trace
@@ -168,7 +168,7 @@ class Sender:
         self.statuses: Counter[int] = Counter()
         self.seconds = 0.0
 
-    def send(self, requests: Sequence[tuple[bytes, Sequence[str]]]) -> None:
+    def send(self, requests: Iterable[tuple[bytes, Sequence[str]]]) -> None:
         """Everything, or until `stop` is set."""
         pending = iter(requests)
         ready = threading.Barrier(self._connections + 1)
@@ -244,11 +244,15 @@ def program() -> None:
     parser.add_argument("--first-trace", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--window-s", type=float, default=3600)
-    parser.add_argument("--rate", type=float, help="spans a second, all connections together")
+    parser.add_argument("--rate", type=float, help="spans a second, all connections together; made while sending, the traces of now")
     options = parser.parse_args()
-    requests = list(bodies(options.spans, options.batch, first_trace=options.first_trace, seed=options.seed, window_s=options.window_s))
-    sender = Sender(options.endpoint, options.connections, rate=options.rate / options.connections if options.rate else None)
-    sender.send(requests)
+    rate: float | None = options.rate
+    window = options.spans / rate if rate else options.window_s
+    requests = bodies(
+        options.spans, options.batch, first_trace=options.first_trace, seed=options.seed, window_s=window, ahead=rate is not None
+    )
+    sender = Sender(options.endpoint, options.connections, rate=rate / options.connections if rate else None)
+    sender.send(requests if rate else list(requests))
     print(json.dumps(sender.report()))
 
 

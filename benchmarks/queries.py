@@ -2,33 +2,38 @@
 
 Fills a database of --spans (200,000 by default) like `benchmarks.growth`, or takes the one in --db FOLDER that it left (which this changes:
 two large traces and the spans of the background load are added). "in the store" is the call on the store in a process that also writes;
-"over HTTP" the whole request against a running collector that receives the load, JSON included. Milliseconds.
+"over HTTP" the whole request against a running collector, JSON included, from a client that keeps its connection. The load is requests of
+64 spans, traces of now, made before or elsewhere, so that what is measured beside it is its storing; it has arrived before the first
+query is timed, and the search index has caught up. Milliseconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from benchmarks.collectors import collector, machine, table
-from benchmarks.growth import behind, fill, stream, template
-from benchmarks.load import bodies
+from benchmarks.collectors import Running, collector, machine, table
+from benchmarks.growth import behind, fill, renewed, template
+from benchmarks.load import SPANS_PER_TRACE, bodies
 from collector.filters import EVERYTHING, parse
-from collector.model import Batch, PageRequest
+from collector.model import Batch, PageRequest, Span
 from collector.otlp import decode_traces
 from collector.store import open_store
 from collector.store.sqlite import SqliteStore
 
 RATE = 1_000  # spans a second in the background
+REQUEST = 64  # spans
 LARGE = (10_000, 32_000)
 FILTERS = (
     "name:retrieve",
@@ -118,12 +123,42 @@ def timed(calls: Mapping[str, Callable[[], object]], seconds: float) -> Mapping[
     return told
 
 
-def writing(store: SqliteStore, stop: threading.Event) -> None:
+@contextmanager
+def writing(store: SqliteStore) -> Generator[None]:
     """Background load of the store's own process."""
-    for batch in stream(template()[:4_000], 10_000_000, seed=7):
-        if stop.wait(len(batch) / RATE):
-            return
-        store.write(Batch(spans=batch))
+    spans, stop = template()[:4_000], threading.Event()
+
+    def write() -> None:
+        numbers, began, sent = random.Random(), time.monotonic(), 0
+        while not stop.wait(max(0.0, began + sent / RATE - time.monotonic())):
+            batch: list[Span] = []
+            while len(batch) < REQUEST:
+                at = (sent + len(batch)) % len(spans)
+                batch += renewed(spans[at : at + SPANS_PER_TRACE], sent + len(batch), time.time_ns(), numbers)
+            store.write(Batch(spans=batch))
+            sent += len(batch)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(2)
+    yield
+    stop.set()
+    writer.join()
+
+
+@contextmanager
+def sending(running: Running) -> Generator[None]:
+    """Background load of a collector, by a process of its own."""
+    before = running.get("/api/v1/stats")["spans"]
+    load = [sys.executable, "-m", "benchmarks.load", "--endpoint", f"{running.url}/v1/traces", "--rate", str(RATE)]
+    sender = subprocess.Popen([*load, "--spans", "10000000", "--connections", "2", "--seed", str(time.time_ns())], stdout=subprocess.DEVNULL)
+    try:
+        while running.get("/api/v1/stats")["spans"] < before + 2 * RATE:
+            time.sleep(0.2)
+        yield
+    finally:
+        sender.kill()
+        sender.wait()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -143,22 +178,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         ids = {spans: batch.spans[0].trace_id for spans, batch in traces.items()}
         ids[8] = store.find_traces(parse("name:answer_question span_count:8"), PageRequest(limit=40)).items[-1].trace_id
         behind(store)
-        stop = threading.Event()
-        writer = threading.Thread(target=writing, args=(store, stop))
-        writer.start()
-        inside = timed(asked(store, ids), options.seconds)
-        stop.set()
-        writer.join()
+        with writing(store):
+            inside = timed(asked(store, ids), options.seconds)
         size = store.stats()
         store.close()
         print(f"{machine()}; {size.spans:,} spans in {size.traces:,} traces, {size.bytes / 2**20:,.0f} MB; {RATE:,} spans/s coming in")
         table(["in the store", "p50 ms", "p95 ms"], [[name, f"{middle:.2f}", f"{high:.2f}"] for name, (middle, high) in inside.items()])
         with collector(database) as running:
-            load = [sys.executable, "-m", "benchmarks.load", "--endpoint", f"{running.url}/v1/traces", "--rate", str(RATE)]
-            sender = subprocess.Popen([*load, "--spans", "60000", "--connections", "2", "--seed", "9"], stdout=subprocess.DEVNULL)
-            outside = timed(over_http(running.url, ids), options.seconds)
-            sender.kill()
-            sender.wait()
+            running.settle()
+            with sending(running):
+                outside = timed(over_http(running.url, ids), options.seconds)
     table(["over HTTP", "p50 ms", "p95 ms"], [[name, f"{middle:.1f}", f"{high:.1f}"] for name, (middle, high) in outside.items()])
     return 0
 
