@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.dialects import use_rules
 from collector.guard import Guard, HostList
@@ -67,7 +67,7 @@ DRAIN_SECONDS = 4  # for running requests at SIGTERM, of each transport; then th
 
 
 class _Entrance:
-    """OTLP before everything, FastAPI for the rest."""
+    """OTLP before everything, FastAPI for the rest; HEAD is GET without the body."""
 
     def __init__(self, otlp: OtlpEndpoint, api: FastAPI) -> None:
         self._otlp, self._api = otlp, api
@@ -75,8 +75,25 @@ class _Entrance:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and signal_of(scope["method"], scope["path"]) is not None:
             await self._otlp(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] == "HEAD":
+            await self._api({**scope, "method": "GET"}, receive, _only_head(send))
         else:
             await self._api(scope, receive, send)
+
+
+def _only_head(send: Send) -> Send:
+    """Ends the answer where its body begins; a stream then notices that nobody listens any more."""
+    ended = False
+
+    async def head(message: Message) -> None:
+        nonlocal ended
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not ended:
+            ended = True
+            await send({"type": "http.response.body", "body": b""})
+
+    return head
 
 
 def create_api(parts: Parts | None = None) -> FastAPI:
@@ -97,11 +114,13 @@ def create_api(parts: Parts | None = None) -> FastAPI:
 
 def create_app(parts: Parts, endpoint: OtlpEndpoint, settings: ServeSettings) -> ASGIApp:
     """The whole HTTP face, guarded."""
+    api = create_api(parts)
     return Guard(
-        _Entrance(endpoint, create_api(parts)),
+        _Entrance(endpoint, api),
         hosts=HostList(settings.http, settings.allowed_hosts),
         token=settings.token,
         max_upload_bytes=settings.max_body_bytes,
+        takes=lambda scope: scope["method"] in problems.allowed_methods(api.routes, scope),
     )
 
 

@@ -12,7 +12,7 @@ import hmac
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from google.rpc import status_pb2
@@ -87,8 +87,11 @@ def _is_address(name: str) -> bool:
 class Guard:
     """ASGI middleware: refuse what must not come in, mark what goes out."""
 
-    def __init__(self, app: ASGIApp, *, hosts: HostList, token: str | None, max_upload_bytes: int) -> None:
-        self.app, self.hosts, self.token, self.max_upload_bytes = app, hosts, token, max_upload_bytes
+    def __init__(
+        self, app: ASGIApp, *, hosts: HostList, token: str | None, max_upload_bytes: int, takes: Callable[[Scope], bool] = lambda _: True
+    ) -> None:
+        """`takes`: whether there is a route of this path and method; what there is not is refused (404, 405) without reading a body."""
+        self.app, self.hosts, self.token, self.max_upload_bytes, self.takes = app, hosts, token, max_upload_bytes, takes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,7 +107,7 @@ class Guard:
 
         if refusal := self._refusal(scope):
             await refusal(scope, receive, guarded_send)
-        elif scope["path"].startswith("/api/v1/") and scope["method"] not in SAFE_METHODS:
+        elif scope["path"].startswith("/api/v1/") and scope["method"] not in SAFE_METHODS and self.takes(scope):
             await self._with_body(scope, receive, guarded_send)
         else:
             await self.app(scope, receive, guarded_send)
@@ -131,6 +134,10 @@ class Guard:
         if media_type not in allowed and scope["method"] != "DELETE":
             detail = f"content type {media_type!r} is not read at {scope['path']}; send {' or '.join(sorted(allowed))}"
             await problem(415, "unsupported-media-type", "The content type is not read here", detail)(scope, receive, send)
+            return
+        if not is_upload and (coding := headers.get("content-encoding", "identity").strip().lower()) != "identity":
+            detail = f"content encoding {coding!r} is not read at {scope['path']}; send the body as it is"
+            await problem(415, "unsupported-media-type", "The content encoding is not read here", detail)(scope, receive, send)
             return
         declared = headers.get("content-length", "")
         try:

@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from collector.errors import (
     FilterError,
@@ -73,12 +75,24 @@ def _extras(error: RightPassageError) -> dict[str, Any]:
             return {}
 
 
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> Sequence[str]:
+    """The methods that are taken at this path; none: there is nothing."""
+    taken = [method for method in METHODS if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)]
+    return ["HEAD", *taken] if "GET" in taken else taken
+
+
 def _sentence(item: Mapping[str, Any]) -> str:
-    """`limit: 5000 cannot be used: input should be less than or equal to 1000`."""
+    """`limit: '5000' cannot be used: input should be less than or equal to 1000`."""
     where = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
     if item["type"] == "missing":
         return f"{where} is missing"
-    value = repr(item.get("input"))
+    if item["type"] == "json_invalid":
+        return f"the body is not JSON: {item['ctx']['error']} (at character {int(item['loc'][-1]) + 1})"
+    given = item.get("input")
+    value = repr(given) if isinstance(given, str) else encode(given).decode()
     return f"{where}: {value if len(value) <= 80 else value[:77] + '…'} cannot be used: {str(item['msg'])[:1].lower()}{item['msg'][1:]}"
 
 
@@ -97,12 +111,20 @@ async def _of_validation(_: Request, error: Exception) -> Response:
 
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:
+        headers["allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
     what = {
+        400: ("malformed-request", "The body is not what its content type says", "the body cannot be read as JSON"),
         404: ("not-found", "Not found", f"there is nothing at {request.url.path}; /openapi.json lists what there is"),
-        405: ("method-not-allowed", "Method not allowed", f"{request.url.path} does not take {request.method}"),
+        405: (
+            "method-not-allowed",
+            "Method not allowed",
+            f"{request.url.path} does not take {request.method}, only {headers.get('allow')}",
+        ),
     }
     name, title, detail = what.get(error.status_code, ("invalid-request", "The request cannot be used", str(error.detail)))
-    return problem(error.status_code, name, title, detail, error.headers)
+    return problem(error.status_code, name, title, detail, headers)
 
 
 async def _of_anything(request: Request, _: Exception) -> Response:

@@ -44,7 +44,9 @@ class ScoreBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     target: TargetBody
     name: Annotated[str, Field(min_length=1, max_length=200, examples=["thumbs"])]
-    value: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    value: Annotated[float | None, Field(allow_inf_nan=False, strict=True, description="A number; a yes, a no or a word is a label.")] = (
+        None
+    )
     label: Annotated[str | None, Field(max_length=1000)] = None
     explanation: Annotated[str | None, Field(max_length=100_000)] = None
     annotator: AnnotatorBody = AnnotatorBody()
@@ -55,6 +57,8 @@ class ScoreBody(BaseModel):
             raise InvalidValue("target names a trace_id (with a span_id, to judge one span) or a session_id, and not both")
         if target.span_id and not target.trace_id:
             raise InvalidValue("target.span_id needs its trace_id")
+        if target.trace_id == "0" * 32 or target.span_id == "0" * 16:
+            raise InvalidValue("target: an id of zeros alone names nothing")
         return Score(
             name=self.name,
             value=self.value,

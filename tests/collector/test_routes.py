@@ -95,6 +95,9 @@ def test_an_unchanged_trace_is_304_and_a_changed_one_is_not(here: Served) -> Non
         first = here.http.get(f"/api/v1/traces/{trace}", params={"view": view})
         again = here.http.get(f"/api/v1/traces/{trace}", params={"view": view}, headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+    first = here.http.get(f"/api/v1/traces/{trace}")
+    for held in ("*", f'"other", {first.headers["etag"]}', first.headers["etag"].removeprefix("W/")):
+        assert here.http.get(f"/api/v1/traces/{trace}", headers={"if-none-match": held}).status_code == 304
     here.send(spans[1])
     assert here.http.get(f"/api/v1/traces/{trace}", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
@@ -231,6 +234,9 @@ def test_the_last_score_counts_and_an_empty_one_retracts(here: Served) -> None:
         ({"target": {"trace_id": "a" * 32, "session_id": "s"}}, ["not both"]),
         ({"target": {"session_id": "s", "span_id": "b" * 16}}, ["trace_id"]),
         ({"target": {"trace_id": "short"}}, ["target.trace_id", "short"]),
+        ({"target": {"trace_id": "0" * 32}}, ["zeros"]),
+        ({"value": True}, ["value: true", "number"]),
+        ({"value": "1"}, ["value: '1'", "number"]),
         ({"name": ""}, ["name"]),
         ({"value": "high"}, ["value", "high"]),
         ({"annotator": {"kind": "ROBOT"}}, ["ROBOT", "HUMAN"]),
@@ -246,6 +252,7 @@ def test_a_score_that_cannot_be_used_says_why(here: Served, change: dict[str, ob
 def test_broken_json_is_a_problem(here: Served) -> None:
     answer = here.http.post("/api/v1/scores", content=b"{'name': 1", headers={"content-type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert "not JSON" in answer.json()["detail"]
 
 
 # ---- Deleting ----

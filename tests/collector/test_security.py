@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import socket
 from collections.abc import Iterator
@@ -214,3 +215,41 @@ def test_the_database_is_for_its_owner_alone(tmp_path: Path) -> None:
     with served(tmp_path / "new") as here:
         assert here.database.stat().st_mode & 0o077 == 0
         assert here.database.parent.stat().st_mode & 0o077 == 0
+
+
+# ---- Methods ----
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/stats", "/api/v1/traces", "/api/v1/export", "/openapi.json"])
+def test_head_is_get_without_the_body(open_: Served, path: str) -> None:
+    head = open_.http.head(path)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-type"] == open_.http.get(path).headers["content-type"]
+
+
+def test_head_of_the_live_stream_ends(open_: Served) -> None:
+    assert open_.http.head("/api/v1/live", timeout=5).headers["content-type"].startswith("text/event-stream")
+    assert open_.http.head("/api/v1/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("body", [{}, {"json": {}}, {"content": b"x", "headers": {"content-type": "text/plain"}}])
+def test_a_method_that_is_not_taken_is_405_whatever_is_sent(open_: Served, body: dict[str, object]) -> None:
+    for method, path, taken in (
+        ("PUT", "/api/v1/stats", "HEAD, GET"),
+        ("OPTIONS", "/api/v1/stats", "HEAD, GET"),
+        ("PATCH", "/api/v1/traces/" + "a" * 32, "HEAD, GET, DELETE"),
+        ("POST", "/api/v1/live", "HEAD, GET"),
+        ("GET", "/api/v1/scores", "POST"),
+    ):
+        answer = open_.http.request(method, path, **body)
+        assert (answer.status_code, answer.headers["allow"]) == (405, taken)
+        assert method in answer.json()["detail"]
+    assert open_.http.request("POST", "/api/v1/nothing", **body).status_code == 404
+
+
+def test_a_compressed_body_is_read_by_import_alone(open_: Served) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    answer = open_.http.post("/api/v1/scores", content=gzip.compress(b"{}"), headers=headers)
+    assert answer.status_code == 415
+    assert "'gzip'" in answer.json()["detail"]
