@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import heapq
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from collector.errors import InvalidValue, RightPassageError
 from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
 from collector.model import Event, Page, PageRequest, SpanKind, SpanRow, TraceSummary
 from collector.store import words
+from collector.store.answer import columns_of, real
+from collector.store.answer import number as number_of
 from collector.store.connection import Connection, sqlite3
 from collector.store.facets import FACETS, PACE
 from collector.store.matching import holds, may_have, needs_understanding, searchable
@@ -73,6 +76,14 @@ class Order:
 
     def text(self) -> str:
         return f"{'-' if self.descending else ''}{self.name}"
+
+    def keys(self, connection: Connection, row: str, source: str, parameters: Sequence[Anything]) -> list[Key]:
+        """Value and number (`row`) of the rows of a source, in its order."""
+        if self.name != "cost":
+            values, numbers = columns_of(connection, [self.column, row], source, parameters)
+            return list(zip(values, numbers, strict=True))
+        values, numbers = columns_of(connection, [real(self.column), row], source, parameters)
+        return list(zip(map(float, values), numbers, strict=True))
 
 
 def order_of(request: PageRequest, orders: Mapping[str, str]) -> Order:
@@ -452,15 +463,34 @@ def matching(connection: Connection, strings: Strings, filter: Filter, ids: Sequ
     """Which of the traces a filter selects."""
     where = Where(indexed=search is not None)
     condition = where.trace(for_traces(filter))
-    select = f"SELECT t.id FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) AND {condition.text}"
     with holding(connection, strings, where, search):
-        return {row[0] for row in connection.execute(select, [orjson.dumps(list(ids)).decode(), *condition.parameters])}
+        return _matching(connection, condition, ids)
+
+
+def _matching(connection: Connection, condition: Sql, ids: Sequence[int]) -> set[int]:
+    source = f"FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) AND {condition.text}"
+    (found,) = columns_of(connection, ["t.id"], source, [_json(ids), *condition.parameters])
+    return set(found)
+
+
+_RECORD = [
+    f"hex({name})" if name == "trace_id" else real(name) if name == "cost_usd" else name for name in TraceRecord._fields
+]  # as `columns_of` takes them
 
 
 def _records(connection: Connection, ids: Sequence[int]) -> Sequence[TraceRecord]:
-    select = f"SELECT {columns(TraceRecord)} FROM traces WHERE id IN (SELECT value FROM json_each(?))"
-    found = {row[0]: TraceRecord._make(row) for row in connection.execute(select, (orjson.dumps(list(ids)).decode(),))}
+    found = {record.id: record for record in _records_where(connection, "id IN (SELECT value FROM json_each(?))", [_json(ids)])}
     return [found[number] for number in ids if number in found]
+
+
+def _records_where(connection: Connection, condition: str, parameters: Sequence[Anything]) -> Sequence[TraceRecord]:
+    columns = dict(zip(TraceRecord._fields, columns_of(connection, _RECORD, f"FROM traces WHERE {condition}", parameters), strict=True))
+    columns["trace_id"], columns["cost_usd"] = list(map(bytes.fromhex, columns["trace_id"])), list(map(number_of, columns["cost_usd"]))
+    return list(map(TraceRecord._make, zip(*columns.values(), strict=True)))
+
+
+def _json(numbers: Sequence[int]) -> str:
+    return orjson.dumps(list(numbers)).decode()
 
 
 def _said_by_few(search: TextSearch | None, node: Node | None, bounds: Bounds) -> Few | None:
@@ -532,7 +562,7 @@ class _TraceSearch:
         most = PORTION_OF_PAYLOADS if self._where.reads_payloads else PORTION
         select = "SELECT id, span_count FROM traces WHERE id IN (SELECT value FROM json_each(?))"
         for keys in chunks:
-            spans = dict(self._connection.execute(select, (orjson.dumps([number for _, number in keys]).decode(),)))
+            spans = dict(self._connection.execute(select, (_json([number for _, number in keys]),)))
             first = total = 0
             for at, (_, number) in enumerate(keys):
                 total += spans.get(number, 0)
@@ -544,8 +574,7 @@ class _TraceSearch:
     def _matching(self, ids: Sequence[int]) -> set[int]:
         if self._node is None:
             return set(ids)
-        select = f"SELECT t.id FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) AND {self._condition.text}"
-        return {row[0] for row in self._connection.execute(select, [orjson.dumps(list(ids)).decode(), *self._condition.parameters])}
+        return _matching(self._connection, self._condition, ids)
 
     # ---- Keys ----
 
@@ -601,13 +630,21 @@ class _TraceSearch:
                 yield key
 
     def _gathered(self, few: Few) -> Iterator[Key]:
-        select = f"SELECT {self._order.column}, t.id, t.seq FROM traces t WHERE t.id IN ({few.sql.text})"
+        source = f"FROM traces t WHERE t.id IN ({few.sql.text})"
+        found = self._order.keys(self._connection, "t.id", source, few.sql.parameters)
+        touched = self._touched(few) if self._cursor is not None else {}
         keys: list[Key] = []
-        for value, number, seq in self._connection.execute(select, few.sql.parameters):
-            key = self._as_of(value, number, seq)
+        for value, number in found:
+            key = self._as_of(value, number, touched.get(number, 0))
             if key is not None and self._beyond(key) and self._bounds.first <= key[0] <= self._bounds.last:
                 keys.append(key)
         return iter(sorted(keys, reverse=self._order.descending))
+
+    def _touched(self, few: Few) -> Mapping[int, int]:
+        """Those of the traces that were written since the first page."""
+        source = f"FROM traces t WHERE t.id IN ({few.sql.text}) AND t.seq > ?"
+        numbers, seqs = columns_of(self._connection, ["t.id", "t.seq"], source, [*few.sql.parameters, self._seq])
+        return dict(zip(numbers, seqs, strict=True))
 
     def _as_of(self, value: float, number: int, seq: int) -> Key | None:
         """Where the trace stood at the first page; None if it was not there."""
@@ -636,8 +673,8 @@ class _TraceSearch:
         while True:
             keyset = [f"({column}, t.id) {sign} (?, ?)"] if at else []
             condition = " AND ".join([*where, *keyset])
-            select = f"SELECT {column}, t.id FROM traces t WHERE {condition} ORDER BY {column} {direction}, t.id {direction} LIMIT {size}"
-            rows: list[Key] = self._connection.execute(select, [*values, *(at or ())]).fetchall()
+            source = f"FROM traces t WHERE {condition} ORDER BY {column} {direction}, t.id {direction} LIMIT {size}"
+            rows = self._order.keys(self._connection, "t.id", source, [*values, *(at or ())])
             yield from rows
             if len(rows) < size:
                 return
@@ -704,6 +741,7 @@ class _SpanSearch:
         self._connection, self._strings, self._order, self._cursor = connection, strings, order, cursor
         self._where, self._search = Where(), search
         self._node, self._condition = node, self._where.span(node)
+        self._join = "JOIN traces t ON t.id = s.trace" if re.search(r"\bt\.", self._condition.text) else ""
         self._of_traces, self._bounds = of_traces, bounds_of(node, "span")
         self._by_time = order.name == "start_time"
 
@@ -746,42 +784,45 @@ class _SpanSearch:
         return key < at if self._order.descending else key > at
 
     def _matching(self, ids: Sequence[int]) -> list[Key]:
-        select = (
-            f"SELECT {self._order.column}, s.id FROM spans s JOIN traces t ON t.id = s.trace "
-            f"WHERE s.id IN (SELECT value FROM json_each(?)) AND {self._condition.text}"
-        )
-        return self._connection.execute(select, [orjson.dumps(list(ids)).decode(), *self._condition.parameters]).fetchall()
+        source = f"FROM spans s {self._join} WHERE s.id IN (SELECT value FROM json_each(?)) AND {self._condition.text}"
+        return self._order.keys(self._connection, "s.id", source, [_json(ids), *self._condition.parameters])
 
     def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
         few = Shortlists(self._connection, of_spans=True).best(self._of_traces)
         if few is None or few.count > WORTH_A_SEARCH:
             few = _said_by_few(self._search, self._of_traces, self._bounds) or few
-        if few is not None:
+        if few is not None and self._spans_of(few) <= PORTION:
             yield from self._sliced(self._gathered(few))
             return
         size = max(limit + 1, FIRST_CHUNK)
+        walk = Order("start_time", "s.start_ns", self._order.descending or not self._by_time)
         at: Key | None = (self._cursor.value, self._cursor.id) if self._cursor and self._by_time else None
-        ascending = self._by_time and not self._order.descending
-        sign, direction = (">", "ASC") if ascending else ("<", "DESC")
+        sign, direction = ("<", "DESC") if walk.descending else (">", "ASC")
         while True:
             keyset = f"AND (s.start_ns, s.id) {sign} (?, ?)" if at else ""
-            select = (
-                f"SELECT s.start_ns, s.id FROM spans s WHERE s.start_ns BETWEEN ? AND ? {keyset} "
-                f"ORDER BY s.start_ns {direction}, s.id {direction} LIMIT {size}"
+            source = (
+                f"FROM spans s WHERE s.start_ns BETWEEN ? AND ? {keyset} ORDER BY s.start_ns {direction}, s.id {direction} LIMIT {size}"
             )
-            rows: list[Key] = self._connection.execute(select, (self._bounds.first, self._bounds.last, *(at or ()))).fetchall()
+            rows = walk.keys(self._connection, "s.id", source, (self._bounds.first, self._bounds.last, *(at or ())))
             if rows:
                 yield rows
             if len(rows) < size:
                 return
             at, size = rows[-1], min(size * 2, LAST_CHUNK if not self._where.reads_payloads else FIRST_CHUNK)
 
-    def _gathered(self, few: Few) -> Sequence[Key]:
-        select = f"SELECT s.start_ns, s.id FROM spans s WHERE s.trace IN ({few.sql.text})"
-        keys = [key for key in self._connection.execute(select, few.sql.parameters) if self._bounds.first <= key[0] <= self._bounds.last]
-        return sorted(keys, reverse=self._order.descending)
+    def _spans_of(self, few: Few) -> int:
+        select = f"SELECT total(span_count) FROM traces WHERE id IN ({few.sql.text})"
+        return int(self._connection.execute(select, few.sql.parameters).fetchone()[0])
 
-    @staticmethod
-    def _sliced(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
-        for at in range(0, len(keys), FIRST_CHUNK):
-            yield keys[at : at + FIRST_CHUNK]
+    def _gathered(self, few: Few) -> Sequence[Key]:
+        """The spans of the traces that come into question, already tried as far as that needs no payload."""
+        tried = Sql("1") if self._where.reads_payloads else self._condition
+        source = f"FROM spans s {self._join} WHERE s.trace IN ({few.sql.text}) AND s.start_ns BETWEEN ? AND ? AND {tried.text}"
+        parameters = [*few.sql.parameters, self._bounds.first, self._bounds.last, *tried.parameters]
+        starts, numbers = columns_of(self._connection, ["s.start_ns", "s.id"], source, parameters)
+        return sorted(zip(starts, numbers, strict=True), reverse=self._order.descending)
+
+    def _sliced(self, keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+        size = FIRST_CHUNK if self._where.reads_payloads or self._by_time else LAST_CHUNK
+        for at in range(0, len(keys), size):
+            yield keys[at : at + size]
