@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from collector.dialects.reading import Fields, Reading
 from collector.dialects.values import as_json, text
@@ -13,15 +13,16 @@ from collector.model import (
 )
 
 
-def fill_whose(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+def fill_metadata(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    """The metadata, and from it the session and user that no attribute of their own told."""
     fields["metadata"] = metadata = _metadata(reading)
-    fields["session_id"] = reading.take("session", "session_id") or text(metadata.get("session_id"))
-    fields["user_id"] = reading.take("user", "user_id") or text(metadata.get("user_id"))
-    fields["tags"] = _tags(reading)
+    for field in ("session_id", "user_id"):
+        if not fields.get(field):
+            fields[field] = text(metadata.get(field))
 
 
-def _tags(reading: Reading) -> Sequence[str]:
-    return list(dict.fromkeys(tag for _, tags in reading.every("tags") for tag in tags)) if reading.has("tags") else ()
+def fill_tags(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["tags"] = list(dict.fromkeys(tag for _, tags in reading.every("tags") for tag in tags))
 
 
 def _metadata(reading: Reading) -> Mapping[str, Json]:

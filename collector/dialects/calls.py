@@ -62,13 +62,12 @@ FINISH = {"tool_call": "tool_calls", "tool-calls": "tool_calls", "tool_use": "to
 
 
 def fill_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    fields["operation"] = reading.take("operation")
     fields["provider"] = provider = _provider(reading, kind)
     reading.parameters = [*reading.every("parameters")]
     model = _model(reading, kind, reading.given, reading.returned)
     fields["model"] = model.removeprefix(f"{provider}/") if model and provider else model  # LiteLLM's way to name a model
-    fields["response_id"] = _response_id(reading, kind, reading.returned)
-    fields["time_to_first_token_ns"] = reading.take("first_token", "time_to_first_token_ns")
+    if kind is SpanKind.LLM and fields.get("response_id") is None:
+        fields["response_id"] = _response_id(reading.returned)
     fields["finish_reasons"] = _finish_reasons(reading)
     fields["parameters"] = _parameters(reading, kind, reading.given)
 
@@ -140,11 +139,8 @@ def _finish_reasons(reading: Reading) -> Sequence[str]:
     return [FINISH.get(reason, reason) for reason in given]
 
 
-def _response_id(reading: Reading, kind: SpanKind, returned: Any) -> str | None:
-    found = reading.take("response_id")
-    if found is None and kind is SpanKind.LLM and isinstance(returned, dict) and ("choices" in returned or "output" in returned):
-        found = text(returned.get("id"))
-    return found
+def _response_id(returned: Any) -> str | None:
+    return text(returned.get("id")) if isinstance(returned, dict) and ("choices" in returned or "output" in returned) else None
 
 
 COUNTS = (

@@ -7,19 +7,19 @@ a value (`{"args": [x], "kwargs": {}}`) are taken off; what the program itself p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from collector.dialects import plain
-from collector.dialects.belonging import environment_of, fill_whose
+from collector.dialects.belonging import environment_of, fill_metadata, fill_tags
 from collector.dialects.calls import COUNTS, MODEL_KINDS, fill_call, fill_tokens
 from collector.dialects.conversation import TALKING_KINDS, fill_messages
 from collector.dialects.embeddings import fill_embedding
 from collector.dialects.events import read_events
-from collector.dialects.judgements import fill_answer, fill_prompt, fill_scores
+from collector.dialects.judgements import fill_citations, fill_placement, fill_prompt, fill_scores
 from collector.dialects.outcome import status_of
 from collector.dialects.reading import Fields, Reading
-from collector.dialects.retrieval import fill_found, fill_retrieval
+from collector.dialects.retrieval import INDEX_SLOTS, fill_candidates, fill_found, fill_index, fill_retrieval
 from collector.dialects.tools import fill_offered, fill_tool
 from collector.dialects.values import text, unwrapped
 from collector.making import maker
@@ -30,7 +30,7 @@ from collector.model import (
 
 
 def compose(reading: Reading) -> Normalised:
-    """All fields of the span. Groups of fields whose slots nobody claimed are not visited: most spans fill few of them."""
+    """All fields of the span. What nobody claimed is not visited: most spans fill few fields."""
     reading.refine()
     if reading.span.events:
         read_events(reading)
@@ -52,7 +52,10 @@ def compose(reading: Reading) -> Normalised:
         "service": text(resource.get("service.name")),
         "environment": environment_of(reading, resource),
     }
-    for fill in _fills(reading):
+    plan = _plan(reading)
+    for slot, field in plan.alone:
+        fields[field] = reading.take(slot, field)
+    for fill in plan.fills:
         fill(reading, kind, fields)
     if reading.derived:
         fields["derived"] = tuple(dict.fromkeys(_FIELD_OF.get(slot, slot) for slot in reading.derived))
@@ -71,7 +74,17 @@ OWN_ATTRIBUTES = frozenset({"logfire"})
 _FIELD_OF = {"session": "session_id", "user": "user_id"}
 
 
-# ---- Which group is visited for which span ----
+# ---- What is visited for which span ----
+
+ALONE: Mapping[str, str] = {
+    "operation": "operation",
+    "response_id": "response_id",
+    "first_token": "time_to_first_token_ns",
+    "stage": "stage",
+    "session": "session_id",
+    "user": "user_id",
+}
+"""Slots that are a field as they are."""
 
 _ANY = frozenset[SpanKind]()
 _FUNCTIONS = frozenset({SpanKind.CHAIN, SpanKind.TOOL, SpanKind.UNKNOWN})
@@ -79,19 +92,7 @@ Fill = Callable[[Reading, SpanKind, Fields], None]
 GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Fill]] = (
     (frozenset({"input_messages", "output_messages", "system"}), TALKING_KINDS, fill_messages),
     (
-        frozenset(
-            {
-                "operation",
-                "response_model",
-                "request_model",
-                "fallback_model",
-                "provider",
-                "response_id",
-                "first_token",
-                "finish_reasons",
-                "parameters",
-            }
-        ),
+        frozenset({"response_model", "request_model", "fallback_model", "provider", "finish_reasons", "parameters"}),
         MODEL_KINDS,
         fill_call,
     ),
@@ -101,25 +102,39 @@ GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Fill]] = (
         frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER}),
         fill_retrieval,
     ),
+    (frozenset({"candidates"}), _ANY, fill_candidates),
+    (INDEX_SLOTS, _ANY, fill_index),
     (frozenset(), _FUNCTIONS, fill_found),
     (frozenset({"texts", "embeddings", "dimensions"}), frozenset({SpanKind.EMBEDDING}), fill_embedding),
     (frozenset({"tool_name", "arguments", "result"}), frozenset({SpanKind.TOOL}), fill_tool),
     (frozenset({"tools"}), frozenset({SpanKind.LLM}), fill_offered),
     (frozenset({"template", "variables", "prompt_name", "prompt_version"}), _ANY, fill_prompt),
-    (frozenset({"stage", "citations", "placement"}), _ANY, fill_answer),
+    (frozenset({"citations"}), _ANY, fill_citations),
+    (frozenset({"placement"}), _ANY, fill_placement),
     (frozenset({"evaluations", "scores"}), frozenset({SpanKind.EVALUATOR}), fill_scores),
-    (frozenset({"session", "user", "tags", "metadata"}), _ANY, fill_whose),
+    (frozenset({"metadata"}), _ANY, fill_metadata),
+    (frozenset({"tags"}), _ANY, fill_tags),
 )
 """Slots and kinds that call for a group of fields, and what fills it."""
 
 
-def _fills(reading: Reading) -> Sequence[Fill]:
-    """The groups to visit; remembered with the span's shape unless a dialect claimed more than the shape says."""
+class Plan(NamedTuple):
+    """What is visited for the spans of a shape and kind."""
+
+    alone: Sequence[tuple[str, str]]
+    fills: Sequence[Fill]
+
+
+def _plan(reading: Reading) -> Plan:
+    """Remembered with the span's shape unless a dialect claimed more than the shape says."""
     kind = reading.kind
-    found: Sequence[Fill] | None = reading.shape.groups.get(kind) if reading.is_plain else None
+    found: Plan | None = reading.shape.plans.get(kind) if reading.is_plain else None
     if found is None:
         slots = reading.slots()
-        found = [fill for needed, kinds, fill in GROUPS if kind in kinds or not needed.isdisjoint(slots)]
+        found = Plan(
+            [(slot, field) for slot, field in ALONE.items() if slot in slots],
+            [fill for needed, kinds, fill in GROUPS if kind in kinds or not needed.isdisjoint(slots)],
+        )
         if reading.is_plain:
-            reading.shape.groups[kind] = found
+            reading.shape.plans[kind] = found
     return found

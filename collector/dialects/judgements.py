@@ -21,9 +21,11 @@ def fill_prompt(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["prompt"] = _prompt(reading)
 
 
-def fill_answer(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    fields["stage"] = reading.take("stage")
+def fill_citations(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["citations"] = _citations(reading)
+
+
+def fill_placement(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["placement"] = _placement(reading)
 
 

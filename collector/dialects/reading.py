@@ -99,10 +99,6 @@ class Reading:
         changed = self._changed.get(slot) if self._changed else None
         return bool(self._claims.get(slot) if changed is None else changed)
 
-    def claims_any(self, slots: frozenset[str]) -> bool:
-        """Whether something was claimed for one of these slots."""
-        return not slots.isdisjoint(self._claims) or not slots.isdisjoint(self._changed)
-
     def claimed(self, slots: Sequence[str]) -> list[str]:
         """Those of the slots that something was claimed for."""
         return [slot for slot in slots if slot in self._claims or slot in self._changed]

@@ -37,7 +37,13 @@ def fill_retrieval(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["documents"] = _documents(reading, kind, reading.given, reading.returned)
     fields["query"] = _query(reading, kind, reading.given)
     fields["input_documents"] = _input_documents(reading, kind, reading.given)
+
+
+def fill_candidates(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["candidates"] = _candidates(reading)
+
+
+def fill_index(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["index"] = _index(reading)
 
 
@@ -157,8 +163,6 @@ INDEX_SLOTS = frozenset(f"index_{field.name}" for field in fields(Index))
 
 
 def _index(reading: Reading) -> Index | None:
-    if not reading.claims_any(INDEX_SLOTS):
-        return None
     index = Index(
         name=reading.take("index_name", "index"),
         version=reading.take("index_version", "index"),

@@ -183,14 +183,14 @@ class FlatMap(NamedTuple):
 class Shape:
     """What spans with the same attribute keys, from the same scope, have in common: everything but their values."""
 
-    __slots__ = ("_claims", "_of_dialect", "groups", "lists", "maps", "refiners", "seen", "slots", "spoken", "suspicious")
+    __slots__ = ("_claims", "_of_dialect", "lists", "maps", "plans", "refiners", "seen", "slots", "spoken", "suspicious")
 
     def __init__(self, tables: Tables, scope: str, keys: Sequence[str]) -> None:
         self.seen = tables.scope_bits(scope) if scope else 0
         self.suspicious: list[str] = []
         self._claims: dict[str, list[Claim]] = {}
         self._of_dialect: dict[int, Mapping[str, Sequence[Claim]]] = {}
-        self.groups: dict[Any, Any] = {}  # by kind: what `compose` visits for it
+        self.plans: dict[Any, Any] = {}  # by kind: what `compose` visits for it
         places: dict[Entry, list[tuple[int, tuple[str | int, ...], str]]] = {}
         names: dict[Entry, list[tuple[str, str]]] = {}
         guarded = False
