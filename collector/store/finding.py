@@ -34,7 +34,7 @@ from collector.store.facets import FACETS, PACE
 from collector.store.matching import holds, may_have, needs_understanding, searchable
 from collector.store.pruning import Candidate
 from collector.store.reading import Payloads, log_events, summaries, texts, understand
-from collector.store.rows import KINDS, ROW_COLUMNS, SpanRecord, TraceRecord, columns, row_maker
+from collector.store.rows import KINDS, ROW_COLUMNS, SpanRecord, TraceRecord, columns, span_rows
 from collector.store.strings import Strings
 from collector.store.where import Sql, Where
 
@@ -702,12 +702,10 @@ def find_spans(
     cursor, node = cursor_of(request, order), for_spans(filter)
     asked = _SpanSearch(connection, strings, node, for_traces(filter), order, cursor, search)
     hits, searched, complete = asked.page(limit, Clock(budget_s))
-    text = texts(connection, strings)
     following = hits[limit - 1] if len(hits) > limit else None
     if following is None and not complete and order.name == "start_time":
         following = searched
-    found = _span_rows(connection, [number for _, number in hits[:limit]])
-    rows = [row_maker(trace_id, text)(row) for trace_id, row in found]
+    rows = _span_rows(connection, strings, [number for _, number in hits[:limit]])
     return Page(
         rows,
         Cursor(*following, 0).encode(order) if following else None,
@@ -716,12 +714,13 @@ def find_spans(
     )
 
 
-def _span_rows(connection: Connection, ids: Sequence[int]) -> Sequence[tuple[str, Sequence[Anything]]]:
-    select = (
-        f"SELECT s.id, t.trace_id, {', '.join(f's.{name}' for name in ROW_COLUMNS)} FROM spans s JOIN traces t ON t.id = s.trace "
-        "WHERE s.id IN (SELECT value FROM json_each(?))"
-    )
-    found = {row[0]: (row[1].hex(), row[2:]) for row in connection.execute(select, (orjson.dumps(list(ids)).decode(),))}
+_ROW = ["s.id", "lower(hex(t.trace_id))", *(real("s.cost_usd") if name == "cost_usd" else f"s.{name}" for name in ROW_COLUMNS)]
+
+
+def _span_rows(connection: Connection, strings: Strings, ids: Sequence[int]) -> Sequence[SpanRow]:
+    source = "FROM spans s JOIN traces t ON t.id = s.trace WHERE s.id IN (SELECT value FROM json_each(?))"
+    numbers, trace_ids, *columns = columns_of(connection, _ROW, source, [_json(ids)])
+    found = dict(zip(numbers, span_rows(trace_ids, columns, texts(connection, strings)), strict=True))
     return [found[number] for number in ids if number in found]
 
 

@@ -18,6 +18,7 @@ from collector import dialects, health, pricing, rollup
 from collector.errors import SpanNotFound, StoreUnreadable, TraceNotFound
 from collector.model import AnnotatorKind, Event, Resource, Scope, Score, Skeleton, Span, SpanKind, SpanRow, Target, Trace, TraceSummary
 from collector.store import packs
+from collector.store.answer import columns_of, real
 from collector.store.connection import Connection
 from collector.store.rows import (
     KINDS,
@@ -28,7 +29,7 @@ from collector.store.rows import (
     columns,
     id_number,
     id_text,
-    row_maker,
+    span_rows,
     summary_of,
 )
 from collector.store.strings import Strings
@@ -252,8 +253,9 @@ def _with_scores(spans: Sequence[Span], scores: Sequence[Score]) -> Sequence[Spa
 def read_skeleton(connection: Connection, trace_id: str, strings: Strings) -> Skeleton:
     record = find_record(connection, trace_id)
     text = texts(connection, strings)
-    found = connection.execute(f"SELECT {', '.join(ROW_COLUMNS)} FROM spans WHERE trace=? ORDER BY start_ns, span_id", (record.id,))
-    rows = list(map(row_maker(trace_id, text), found))
+    columns = [real(name) if name == "cost_usd" else name for name in ROW_COLUMNS]
+    found = columns_of(connection, columns, "FROM spans WHERE trace=? ORDER BY start_ns, span_id", (record.id,))
+    rows = span_rows(trace_id, found, text)
     running = [_running_row(span) for span in running_spans(connection, record.id, trace_id)] if record.running_count else []
     scores = scores_that_count(connection, [record.trace_id])
     whole = replace(summary_of(record, text), scores=[score for score in scores if score.target.span_id is None])

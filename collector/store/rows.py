@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import orjson
 
 from collector import rollup
 from collector.model import Candidate, Document, Normalised, Span, SpanKind, SpanRow, StatusCode, TraceSummary, Usage
+from collector.store.answer import number as number_of
 from collector.store.packs import plain
 
 KINDS: Mapping[SpanKind, int] = {kind: number for number, kind in enumerate(sorted(SpanKind))}
@@ -210,39 +212,37 @@ ROW_COLUMNS = (
     "span_id", "parent", "name", "kind", "status", "start_ns", "duration_ns", "model", "input_tokens", "output_tokens", "cost_usd",
     "service", "stage",
 )  # fmt: skip
-"""What `row_maker` takes, in its order: a trace of 32,000 spans is read in half the time without the other columns."""
+"""What `span_rows` takes, in its order: a trace of 32,000 spans is read in half the time without the other columns."""
 
 
-def row_maker(trace_id: str, text: Callable[[int | None], str | None]) -> Callable[[Sequence[Any]], SpanRow]:
-    """From `ROW_COLUMNS` to the payload-free view of a span."""
-    known: dict[int | None, str | None] = {None: None}
+def span_rows(trace_id: str | Sequence[str], columns: Sequence[Sequence[Any]], text: Callable[[int | None], str | None]) -> list[SpanRow]:
+    """From one list per column of `ROW_COLUMNS` (cost as `answer.real` wrote it) to payload-free views; of one trace or several."""
+    span_ids, parents, names, kinds, statuses, starts, durations, models, tokens_in, tokens_out, costs, services, stages = columns
+    count = len(span_ids)
 
-    def said(number: int | None) -> str | None:
-        if number not in known:
-            known[number] = text(number)
-        return known[number]
+    def said(numbers: Sequence[int | None]) -> Iterator[str | None]:
+        return map({number: text(number) for number in set(numbers)}.get, numbers)
 
-    def make(row: Sequence[Any]) -> SpanRow:
-        span_id, parent, name, kind, status, start, duration, model, tokens_in, tokens_out, cost, service, stage = row
-        return SpanRow(
-            trace_id,
-            f"{span_id & 0xFFFFFFFFFFFFFFFF:016x}",
-            "" if parent is None else f"{parent & 0xFFFFFFFFFFFFFFFF:016x}",
-            said(name) or "",
-            KINDS_BACK[kind],
-            start,
-            duration if duration > 0 else 0,
-            STATUSES_BACK[status],
-            said(model),
+    return list(
+        map(
+            SpanRow,
+            repeat(trace_id, count) if isinstance(trace_id, str) else trace_id,
+            [f"{number & 0xFFFFFFFFFFFFFFFF:016x}" for number in span_ids],
+            ["" if number is None else f"{number & 0xFFFFFFFFFFFFFFFF:016x}" for number in parents],
+            [name or "" for name in said(names)],
+            map(KINDS_BACK.__getitem__, kinds),
+            starts,
+            [duration if duration > 0 else 0 for duration in durations],
+            map(STATUSES_BACK.__getitem__, statuses),
+            said(models),
             tokens_in,
             tokens_out,
-            cost,
-            said(service),
-            "ended",
-            said(stage),
+            map(number_of, costs),
+            said(services),
+            repeat("ended"),
+            said(stages),
         )
-
-    return make
+    )
 
 
 # ---- Traces ----
