@@ -122,27 +122,30 @@ def _is_plain(item: Any) -> bool:
     return type(item) is dict and type(item.get("content")) is str and PLAIN_KEYS.issuperset(item)
 
 
+def _object(value: Any) -> Mapping[str, Any]:
+    """Metadata as an object; what is none goes by that name."""
+    found = opened(value)
+    return found if isinstance(found, dict) else {"metadata": found} if found else {}
+
+
 def _plain(item: Mapping[str, Any], position: int) -> Document:
     """OpenInference's and our own form, which needs no guessing: nine of ten documents, at a third of the time."""
     get = item.get
-    metadata = get("metadata")
-    if metadata is not None:
-        metadata = opened(metadata)
-        if not isinstance(metadata, dict):
-            metadata = {"metadata": metadata} if metadata else {}
-    rank, identity, kind = get("rank"), get("id"), get("score_kind")
-    if identity is None and metadata:
-        identity = first(metadata, METADATA_ID_KEYS)
-    score = number(get("score"))
-    if score is None and metadata:
-        score = _score(metadata)[0]
+    metadata = {} if (held := get("metadata")) is None else _object(held)
+    identity, score, rank, kind = get("id"), get("score"), get("rank"), get("score_kind")
+    if type(identity) is not str or not identity:
+        identity = text(first(metadata, METADATA_ID_KEYS) if identity is None else identity)
+    if type(score) is not float or score - score != 0:
+        score = number(score)
+        if score is None and metadata:
+            score = _score(metadata)[0]
     return _MAKE(
         item["content"],
-        None if identity is None else text(identity),
+        identity,
         score,
         None if kind is None else text(kind),
         rank if isinstance(rank, int) else position + 1,
-        metadata or {},
+        metadata,
     )
 
 

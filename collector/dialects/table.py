@@ -395,14 +395,22 @@ class Tables:
 
     def shape(self, scope: str, keys: Sequence[str]) -> Shape:
         """What spans with these attributes have in common. Keys come from the network: the memory of shapes must not grow with them."""
-        found = Shape(self, scope, keys)
+        telling = [key for key in keys if self.plan(key) is not None]
+        found = self.shapes.get((scope, *telling))
+        if found is None:
+            found = Shape(self, scope, telling)
+            self._remember_shape(scope, telling, found)
+        if len(telling) < len(keys):  # a program that adds a name of its own to every span speaks of a shape that is known
+            self._remember_shape(scope, keys, found)
+        return found
+
+    def _remember_shape(self, scope: str, keys: Sequence[str], shape: Shape) -> None:
         if len(keys) <= SHAPE_KEYS_MAX and sum(map(len, keys)) + len(scope) <= KEY_MAX * len(keys) // 4 + KEY_MAX:
             self._shapes_keys += len(keys) + 10
             if self._shapes_keys > SHAPES_KEYS_MAX:
                 self.shapes.clear()
                 self._shapes_keys = len(keys)
-            self.shapes[scope, *keys] = found
-        return found
+            self.shapes[scope, *keys] = shape
 
     def plan(self, key: str) -> Plan | None:
         """What a key means; None when it means nothing to anybody."""
