@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace import Tracer as SdkTracer
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
+from tracer.endpoint import Endpoint
 from tracer.finish import Redactor
 from tracer.flatten import flatten as flattened
 from tracer.pipeline import Limits, Pipeline
@@ -26,8 +27,9 @@ from tracer.recorder import ForeignSpans, Processors, Recorder, current
 from tracer.redaction import redactor
 from tracer.safety import log, quiet, report
 from tracer.spool import Spool, default_folder
-from tracer.threads import carry_into_threads
-from tracer.transport import Endpoint
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
 DEFAULT_VIEWER = "http://localhost:8501"
@@ -117,6 +119,8 @@ def configure(
     if previous is not None and previous.pipeline is not None:
         previous.pipeline.retire()
     if threads if threads is not None else _switch("RIGHTPASSAGE_THREADS", False):
+        from tracer.threads import carry_into_threads
+
         carry_into_threads()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -39,8 +38,10 @@ def dirty(folder: Path) -> bool | None:
 
 def digest(configuration: Mapping[str, object]) -> str:
     """A short digest of settings, the same for the same settings in any order."""
+    from hashlib import sha256
+
     ordered = dict(sorted((str(name), value) for name, value in configuration.items()))
-    return hashlib.sha256(to_json(ordered)).hexdigest()[:16]
+    return sha256(to_json(ordered)).hexdigest()[:16]
 
 
 def commit(folder: Path) -> str | None:

@@ -8,22 +8,24 @@ oldest go. Every span that goes is counted.
 
 from __future__ import annotations
 
-import gzip
-import http.client
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from tracer.conventions import COLLECTOR_HEADER
 from tracer.counters import Counters
+from tracer.endpoint import Endpoint
 from tracer.halving import halves, partial_success
+from tracer.loading import loading
 from tracer.safety import report, safely
 from tracer.spool import Parcel, Spool
-from tracer.transport import Answer, Transport
+
+if TYPE_CHECKING:
+    from tracer.transport import Answer, Transport
 
 _LONGEST_WAIT = 30.0
 _SPOOL_LOOK = 30.0  # between looks for parcels that other processes left
@@ -36,14 +38,14 @@ class Sender:
 
     def __init__(
         self,
-        transport: Transport,
+        endpoint: Endpoint,
         spool: Spool | None,
         counters: Counters,
         *,
         memory_bytes: int,
         on_answer: Callable[[bool], None],
     ) -> None:
-        self._transport = transport
+        self._endpoint = endpoint
         self._spool = spool
         self._counters = counters
         self._memory_bytes = memory_bytes
@@ -64,8 +66,7 @@ class Sender:
         self._stopped = False
 
     def forked(self) -> None:
-        """In a child process: what waits is the parent's; the thread is gone."""
-        self._transport.forget()
+        """In a child process: what waits is the parent's, the connection too; the thread is gone."""
         if self._spool is not None:
             self._spool.forked()
         self._reset()
@@ -136,16 +137,19 @@ class Sender:
     # ---- The thread ----
 
     def _run(self) -> None:
+        with loading:
+            from tracer.transport import Transport
+        transport = Transport(self._endpoint)
         while not self._stopped:
             with safely:
                 parcel = self._next()
                 if parcel is None:
                     continue
                 try:
-                    self._deliver(parcel)
+                    self._deliver(parcel, transport)
                 finally:
                     self._settled()
-        self._transport.close()
+        transport.close()
 
     def _next(self) -> Parcel | None:
         """The next parcel to try, memory before disk; waits for one, or for the time to try."""
@@ -178,15 +182,15 @@ class Sender:
             self._current = None
             self._condition.notify_all()
 
-    def _deliver(self, parcel: Parcel) -> None:
-        endpoint = self._transport.endpoint
+    def _deliver(self, parcel: Parcel, transport: Transport) -> None:
+        endpoint = self._endpoint
         url = endpoint.base + parcel.path if parcel.path else endpoint.url
         if parcel.mine and not parcel.posted:
             self._counters.add(sent=parcel.spans)
             parcel = replace(parcel, posted=True)
         try:
-            answer = self._transport.post(url, parcel.headers, parcel.body)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            answer = transport.post(url, parcel.headers, parcel.body)
+        except OSError as error:
             report("collector away", "no collector at %s (%s); %s", endpoint.url, error, self._plan(), level=logging.INFO)
             self._again(parcel, None)
             return
@@ -235,14 +239,14 @@ class Sender:
             self._keep(parcel, first=True)
 
     def _divide(self, parcel: Parcel) -> None:
-        body = gzip.decompress(parcel.body) if parcel.gzipped else parcel.body
+        body = parcel.plain()
         smaller_ones = halves(body)
         if not smaller_ones:
             report("too large", "a span of %d bytes is too large for the collector and was dropped", len(body))
             self._counters.add(dropped=parcel.spans)
         with self._condition:
             for half, spans in reversed(smaller_ones):
-                smaller = replace(parcel, body=gzip.compress(half, 1), gzipped=True, spans=spans, file=None)
+                smaller = replace(parcel, body=half, gzipped=False, spans=spans, file=None).compressed()
                 self._memory.appendleft(smaller)
                 self._size += len(smaller.body)
         self._settle(parcel)
@@ -283,8 +287,7 @@ class Sender:
                 if gone:
                     self._lost(gone, "the spool is full")
                 return
-        if not parcel.gzipped:
-            parcel = replace(parcel, body=gzip.compress(parcel.body, 1), gzipped=True)  # it will stay a while
+        parcel = parcel.compressed()  # it will stay a while
         with self._condition:
             if self._stopped:
                 self._lost(parcel.spans, "the process ends and there is no spool")
@@ -300,6 +303,8 @@ class Sender:
 
 
 def _retry_after(answer: Answer) -> float | None:
+    from email.utils import parsedate_to_datetime  # part of what the transport has loaded
+
     given = answer.headers.get("retry-after", "").strip()
     if given.isdigit():
         return float(given)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from opentelemetry.context import attach, detach, get_current
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +36,8 @@ def carried(function: Callable[P, R]) -> Callable[P, R]:
 
 def carry_into_threads() -> None:
     """Patches thread start and pool submit, once."""
+    from concurrent.futures import ThreadPoolExecutor
+
     if getattr(threading.Thread.start, "_carries_context", False):
         return
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit

@@ -196,3 +196,19 @@ def _timed(text: bytes) -> float:
     start = time.perf_counter()
     scrub(text)
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize(
+    "number", ["4111 1111 1111 1111", "5500-0000-0000-0004", "3782 822463 10005", "4111111111111111", "30569309025904"]
+)
+def test_card_numbers_are_found_among_scores(number: str) -> None:
+    text = orjson.dumps([{"score": 0.8123456835746765, "content": f"It was {number}, he said."}, {"score": 0.4242424242424242}])
+    assert scrub(text) == text.replace(number.encode(), b"[redacted]")
+
+
+def test_a_name_far_into_a_long_text_is_seen() -> None:
+    prose = b"Mount the volume, then start the pod. " * 60
+    for told in (b"password", b"api_key   ", b'\\"client_secret\\"', b"Proxy-Authorization", b"Set-Cookie", b"aws_credentials"):
+        for sign in (b"=", b": ", b" => "):
+            assert b"hunter2hunter" not in scrub(prose + told + sign + b"hunter2hunter " + prose), (told, sign)
+    assert b"s3cr3t" not in scrub(prose + b"postgres://admin:s3cr3t@db/x " + prose)
