@@ -93,6 +93,8 @@ class Tree:
     def lowest(self, has: Callable[[Span], bool]) -> list[Span]:
         """The spans with a property that no span below them has."""
         having = [span for span in self.spans if has(span)]
+        if len(having) < 2:
+            return having
         covered: set[str] = set()
         for span in having:
             for above in self.ancestors(span):
@@ -107,16 +109,12 @@ class Tree:
 
 def calls(tree: Tree) -> list[Span]:
     """The real model calls of a trace (embeddings apart), each once."""
-    around_embeddings = {
-        above
-        for span in tree.spans
-        if understood(span).kind is SpanKind.EMBEDDING and understood(span).usage is not None
-        for above in tree.ancestors(span)
-    }
+    around_embeddings = {above for span in tree.spans if _embedded(span) for above in tree.ancestors(span)}
 
     def told(span: Span) -> bool:
         n = understood(span)
-        if n.usage is None or n.kind is SpanKind.EMBEDDING or (n.usage.input_tokens is None and n.usage.output_tokens is None):
+        usage = n.usage
+        if usage is None or n.kind is SpanKind.EMBEDDING or (usage.input_tokens is None and usage.output_tokens is None):
             return False
         return n.kind in CALLING_KINDS or span.span_id not in around_embeddings  # Vercel's ai.embed repeats its child's tokens
 
@@ -125,16 +123,28 @@ def calls(tree: Tree) -> list[Span]:
 
 
 def embedding_calls(tree: Tree) -> list[Span]:
-    return _once(tree.lowest(lambda span: understood(span).kind is SpanKind.EMBEDDING and understood(span).usage is not None))
+    return _once(tree.lowest(_embedded))
+
+
+def _embedded(span: Span) -> bool:
+    n = understood(span)
+    return n.kind is SpanKind.EMBEDDING and n.usage is not None
 
 
 def priced_calls(tree: Tree) -> list[Span]:
     """The spans whose cost counts, each call once."""
-    return _once(tree.lowest(lambda span: understood(span).cost_usd is not None and not understood(span).repeats_usage))
+    return _once(tree.lowest(_costly))
+
+
+def _costly(span: Span) -> bool:
+    n = understood(span)
+    return n.cost_usd is not None and not n.repeats_usage
 
 
 def _once(spans: Sequence[Span]) -> list[Span]:
     """One span per response id."""
+    if len(spans) < 2:
+        return [*spans]
     seen: set[str] = set()
     kept: list[Span] = []
     for span in spans:
@@ -197,17 +207,18 @@ def summarise_and_count(spans: Sequence[Span]) -> tuple[TraceSummary, Counted]:
     assert root is not None, "a trace has at least one span"
     counted, embedded, priced = calls(tree), embedding_calls(tree), priced_calls(tree)
     cost, unpriced = _cost(tree, [*counted, *embedded], priced)
-    ordered = [root, *(span for span in tree.spans if span is not root)]
+    told = [understood(span) for span in tree.spans]
+    from_root = [understood(root), *(understood(span) for span in tree.spans if span is not root)]
     start = tree.spans[0].start_unix_nano
     embedding_tokens = [usage.input_tokens or usage.total_tokens or 0 for span in embedded if (usage := understood(span).usage)]
     summary = TraceSummary(
         trace_id=root.trace_id,
         root_name=root.name,
         root_missing=tree.root_missing,
-        services=_distinct(understood(span).service for span in tree.spans),
-        session_id=_first(understood(span).session_id for span in ordered),
-        user_id=_first(understood(span).user_id for span in ordered),
-        tags=_distinct(tag for span in ordered for tag in understood(span).tags),
+        services=_distinct(n.service for n in told),
+        session_id=_first(n.session_id for n in from_root),
+        user_id=_first(n.user_id for n in from_root),
+        tags=_distinct(tag for n in from_root for tag in n.tags),
         start_unix_nano=start,
         duration_ns=max(0, max(span.end_unix_nano for span in tree.spans) - start),
         span_count=len(ended),
@@ -218,8 +229,8 @@ def summarise_and_count(spans: Sequence[Span]) -> tuple[TraceSummary, Counted]:
         cost_usd=cost,
         input_preview=_borrowed_preview(tree, root, _input_text, first=True),
         output_preview=_borrowed_preview(tree, root, _output_text, first=False),
-        environment=_first(understood(span).environment for span in ordered),
-        models=_distinct(understood(span).model for span in tree.spans if understood(span).kind is SpanKind.LLM),
+        environment=_first(n.environment for n in from_root),
+        models=_distinct(n.model for n in told if n.kind is SpanKind.LLM),
         root_kind=understood(root).kind,
         root_span_id=root.span_id,
         unpriced=unpriced,

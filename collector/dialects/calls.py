@@ -136,7 +136,7 @@ def _parameters(reading: Reading, kind: SpanKind, given: Any) -> Mapping[str, Js
 
 def _finish_reasons(reading: Reading) -> Sequence[str]:
     given: Sequence[str] = reading.take("finish_reasons") or ()
-    return [FINISH.get(reason, reason) for reason in given]
+    return [FINISH.get(reason, reason) for reason in given] if given else given
 
 
 def _response_id(returned: Any) -> str | None:
@@ -164,7 +164,7 @@ def _usage(reading: Reading, kind: SpanKind, returned: Any) -> Usage | None:
     for key, usage in reading.every("usage"):
         read_counts(usage, counts)
         reading.sources.setdefault("usage", key)
-    if kind in MODEL_KINDS and ("input_tokens" not in counts or "reasoning_tokens" not in counts):
+    if isinstance(returned, dict | list) and kind in MODEL_KINDS and ("input_tokens" not in counts or "reasoning_tokens" not in counts):
         inside = usage_object(returned)
         if inside is not None:
             read_counts(inside, counts)

@@ -161,10 +161,10 @@ class Reading:
         held = self.shape.maps.get(slot)
         if held is None:
             return {}
-        own, merged = self.dialect, dict[str, Any]()
-        for entry, members in sorted(held, key=lambda flat: flat.entry.place(own), reverse=True):
+        own, merged, forgotten = self.dialect, dict[str, Any](), self._forgotten
+        for entry, members in held if len(held) == 1 else sorted(held, key=lambda flat: flat.entry.place(own), reverse=True):
             for name, key in members:
-                if (slot, name) not in self._forgotten and (read := entry.read(self.attributes[key])) is not None:
+                if not (forgotten and (slot, name) in forgotten) and (read := entry.read(self.attributes[key])) is not None:
                     merged[name] = read
             self.sources.setdefault(slot, f"{entry.key}.*")
         return merged

@@ -175,7 +175,7 @@ def strings(value: Any) -> Sequence[str] | None:
 def words(value: Any) -> Sequence[str] | None:
     """A list of strings, or one string."""
     found = opened(value)
-    return strings(found if isinstance(found, list) else [found])
+    return [word for item in (found if isinstance(found, list) else [found]) if (word := text(item))] or None
 
 
 def seconds(value: Any) -> int | None:
