@@ -20,6 +20,7 @@ from collector.rollup import understood
 
 SOURCE_KEYS = ("source", "file", "path", "url", "file_path", "filename", "document")
 """Where the metadata of a document says what it was cut from, the first that is there."""
+REMEMBERED_CHARACTERS = 2_000  # of a passage; with 2,048 of them at most 4 MB
 
 
 # ---- Passages ----
@@ -27,7 +28,14 @@ SOURCE_KEYS = ("source", "file", "path", "url", "file_path", "filename", "docume
 
 def passage_hash(content: str) -> str:
     """A passage's identity: 16 hex digits of the digest of its text, spaces folded."""
+    return _remembered_hash(content) if len(content) <= REMEMBERED_CHARACTERS else _hash(content)
+
+
+def _hash(content: str) -> str:
     return hashlib.blake2b(" ".join(content.split()).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+_remembered_hash = lru_cache(maxsize=2_048)(_hash)  # what one stage returned the next one takes, and other traces find again
 
 
 def source_of(metadata: Mapping[str, Json]) -> str | None:

@@ -138,8 +138,10 @@ class Payloads:
         body: bytes = self._connection.execute("SELECT body FROM contexts WHERE id=?", (number,)).fetchone()[0]
         return body
 
-    def received(self, record: SpanRecord, trace_id: str, name: str, events: Sequence[Event] = ()) -> Span:
-        """The span as it was sent, with the log events that belong to it."""
+    def received(
+        self, record: SpanRecord, trace_id: str, name: str, events: Sequence[Event] = (), body: Mapping[str, Any] | None = None
+    ) -> Span:
+        """The span as it was sent, with the log events that belong to it; `body`, where the caller has it already."""
         return packs.span_of(
             trace_id,
             id_text(record.span_id),
@@ -147,7 +149,7 @@ class Payloads:
             name,
             record.start_ns,
             record.start_ns + record.duration_ns,
-            self.body(record),
+            self.body(record) if body is None else body,
             self.resource(record.resource),
             self.scope(record.scope),
             events,

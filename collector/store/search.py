@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +23,9 @@ import orjson
 
 from collector import rollup
 from collector.errors import StoreUnavailable, StoreUnreadable
-from collector.model import Span, SpanKind
+from collector.model import Event, Span, SpanKind
 from collector.store import schema, words
+from collector.store.answer import columns_of
 from collector.store.connection import Connection, connect, explained, prepare_file, sqlite3
 from collector.store.matching import passage_hash, searchable, source_of
 from collector.store.reading import Payloads, log_events, understand
@@ -32,7 +33,7 @@ from collector.store.rows import KINDS, SpanRecord, columns, id_number
 from collector.store.strings import Strings
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 BATCH_SPANS = 4_096
 SHARD_DOCUMENTS = 16_384
 """Traces per shard: about 20 MB. Forty shards at five million spans cost a rare word 2 ms."""
@@ -247,11 +248,6 @@ class Searcher:
         return self._pending
 
 
-def texts_of(connection: Connection, strings: Strings, payloads: Payloads, record: SpanRecord) -> list[str]:
-    """What search looks in, of one span; log records of its trace are added by whoever has them."""
-    return searchable(payloads.body(record), strings.text(connection, record.name) or "")
-
-
 # ---- Keeping it up to date ----
 
 
@@ -261,7 +257,7 @@ class Document:
 
     trace: int
     start_ns: int
-    words: set[str]
+    texts: dict[str, None]  # a trace says its question and its passages again and again: each once
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +273,21 @@ class Returned:
     dropped: str | None
     document_id: str | None
     source: str | None
+
+
+class _Traces:
+    """What a batch asks of its traces: where they start, their ids, and their log records if the store has any at all."""
+
+    def __init__(self, store: Connection, numbers: Collection[int]) -> None:
+        self._store = store
+        source = "FROM traces WHERE id IN (SELECT value FROM json_each(?))"
+        found, starts, ids = columns_of(store, ["id", "start_ns", "hex(trace_id)"], source, [orjson.dumps(list(numbers)).decode()])
+        self.starts: Mapping[int, int] = dict(zip(found, starts, strict=True))
+        self.ids: Mapping[int, bytes] = dict(zip(found, map(bytes.fromhex, ids), strict=True))
+        self._logged = store.execute("SELECT 1 FROM log_events LIMIT 1").fetchone() is not None
+
+    def events(self, record: SpanRecord) -> Sequence[Event]:
+        return log_events(self._store, self.ids[record.trace]).get(record.span_id, ()) if self._logged else ()
 
 
 class Indexer:
@@ -374,26 +385,23 @@ class Indexer:
         return True
 
     def _read_spans(self, store: Connection, records: Sequence[SpanRecord]) -> tuple[dict[int, Document], list[Returned]]:
-        payloads = Payloads(store)
+        payloads, traces = Payloads(store), _Traces(store, {record.trace for record in records})
         documents: dict[int, Document] = {}
         returned: list[Returned] = []
-        said: dict[int, dict[str, None]] = {}
         for number, record in enumerate(records):
             if number % SLICE_SPANS == 0:
                 self._give_way()
             document = documents.get(record.trace)
             if document is None:
-                found = store.execute("SELECT start_ns FROM traces WHERE id=?", (record.trace,)).fetchone()
-                if found is None:
+                start_ns = traces.starts.get(record.trace)
+                if start_ns is None:
                     continue
-                document = documents[record.trace] = Document(record.trace, found[0], set())
-                said[record.trace] = {}
-            # a trace says its question and its passages again and again: each text once
-            said[record.trace].update(dict.fromkeys(texts_of(store, self._strings, payloads, record)))
+                document = documents[record.trace] = Document(record.trace, start_ns, {})
+            body, name = payloads.body(record), self._strings.text(store, record.name) or ""
+            document.texts.update(dict.fromkeys(searchable(body, name)))
             if record.kind in _RETURNING or record.documents or record.candidates:
-                returned.extend(_returned(record, self._received(store, payloads, record)))
-        for trace, document in documents.items():
-            words.add_all(said[trace], document.words)
+                span = payloads.received(record, traces.ids[record.trace].hex(), name, traces.events(record), body)
+                returned.extend(_returned(record, understand(span)))
         return documents, returned
 
     def _give_way(self) -> None:
@@ -402,18 +410,13 @@ class Indexer:
         while self.busy() and not self._closing and time.monotonic() < until:
             time.sleep(0.002)
 
-    def _received(self, store: Connection, payloads: Payloads, record: SpanRecord) -> Span:
-        trace_id = store.execute("SELECT trace_id FROM traces WHERE id=?", (record.trace,)).fetchone()[0]
-        events = log_events(store, trace_id).get(record.span_id, ())
-        return understand(payloads.received(record, trace_id.hex(), self._strings.text(store, record.name) or "", events))
-
     def _read_logs(self, store: Connection, logs: Sequence[tuple[bytes, bytes, int]], documents: dict[int, Document]) -> None:
         """Log records are told by their body; those whose trace has not come are read with its spans."""
         for trace_id, body, _ in logs:
             found = store.execute("SELECT id, start_ns FROM traces WHERE trace_id=?", (trace_id,)).fetchone()
             if found is not None:
-                document = documents.setdefault(found[0], Document(found[0], found[1], set()))
-                words.add_words(body.decode("utf-8", "replace").replace("\\n", " "), document.words)
+                document = documents.setdefault(found[0], Document(found[0], found[1], {}))
+                document.texts[body.decode("utf-8", "replace").replace("\\n", " ")] = None
 
     # ---- Words ----
 
@@ -429,13 +432,13 @@ class Indexer:
             run, ordered = ordered[:room], ordered[room:]
             connection.execute(
                 f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{shard} USING fts5"
-                "(words, content='', detail=none, columnsize=0, tokenize='unicode61 remove_diacritics 0')"
+                "(words, content='', detail=none, columnsize=0, tokenize='ascii')"
             )
             numbered = list(enumerate(run, number))
             number += len(run)
             connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", [(key, one.trace, one.start_ns) for key, one in numbered])
             connection.executemany(
-                f"INSERT INTO words_{shard} (rowid, words) VALUES (?, ?)", [(key, words.indexed(one.words)) for key, one in numbered]
+                f"INSERT INTO words_{shard} (rowid, words) VALUES (?, ?)", [(key, words.indexed(one.texts)) for key, one in numbered]
             )
             bounds = numbered[0][0], number - 1, run[0].start_ns, run[-1].start_ns
             connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", bounds)

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 LONGEST = 64  # characters of a word that the index keeps; a longer one is a key, a digest or an image
-EDGE = LONGEST  # characters at both ends of a text within another that are read all the same
-WORTH_SEARCHING = 1_000  # characters of a text that may hold others
-HOLDERS = 16  # such texts of a trace that the others are looked for in; a trace of 10,000 spans has thousands
+STEP = 1_024  # characters between two looks for a word too long
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff"  # radicals, kana, jamo
@@ -34,47 +32,42 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(char for char in plain if not unicodedata.combining(char)))
 
 
-def add_words(text: str, words: set[str]) -> None:
-    """Put the words of a text into a set."""
-    if text.isascii():
-        words.update(text.lower().translate(_ASCII).split())  # 6 µs per kB; the general way takes 40
-        return
-    for run in _RUN.findall(fold(text)):
-        if _IS_UNSPACED.match(run):
-            words.update(_pairs(run))
+def indexed(texts: Iterable[str]) -> str:
+    """A document as the index takes it. The index cuts and lowers plain ASCII itself (1 µs a kB; in Python it is 5), so such texts go as
+    they are; of others the words."""
+    plain: list[str] = []
+    words: set[str] = set()
+    for text in texts:
+        if not text.isascii():
+            _add_words(text, plain, words)
+        elif len(text) > LONGEST and _has_long_word(text):
+            words.update(word[:LONGEST] for word in text.translate(_ASCII).split())
         else:
-            words.add(run)
+            plain.append(text)
+    return "\n".join((*plain, *words))
 
 
-def add_all(texts: Iterable[str], words: set[str]) -> None:
-    """The words of several texts of one trace. A passage that stands whole in a prompt has been said already: only its edges, which may
-    cut a word of the prompt, are added. That halves the work, a prompt being mostly passages."""
-    whole: list[str] = []
-    plain: list[str] = []  # ASCII texts, cut into words in one go
-    for text in sorted(texts, key=len, reverse=True):
-        pieces = (text,)
-        if len(text) > 2 * EDGE and any(text in longer for longer in whole):
-            pieces = (text[:EDGE], text[-EDGE:])
-        elif len(text) > WORTH_SEARCHING and len(whole) < HOLDERS:
-            whole.append(text)
-        if text.isascii():
-            plain.extend(pieces)
-        else:
-            for piece in pieces:
-                add_words(piece, words)
-    add_words("\n".join(plain), words)
+def _has_long_word(text: str) -> bool:
+    """Whether a look here and there meets a stretch without spaces: an image in base64, a key, JSON without spaces."""
+    return " " not in text[:LONGEST] or any(" " not in text[at : at + LONGEST] for at in range(STEP, len(text) - LONGEST, STEP))
+
+
+def _add_words(text: str, plain: list[str], words: set[str]) -> None:
+    """The words of any text: most of them are plain also where it has typographic quotes, dashes or some accents."""
+    for word in set(text.split()):
+        if word.isascii() and len(word) <= LONGEST:
+            plain.append(word)
+            continue
+        for run in _RUN.findall(fold(word)):
+            if _IS_UNSPACED.match(run):
+                words.update(_pairs(run))
+            else:
+                words.add(run[:LONGEST])
 
 
 def _pairs(run: str) -> list[str]:
     """Each character with the next one, and the last alone: every character begins an entry."""
     return [run[at : at + 2] for at in range(len(run))]
-
-
-def indexed(words: set[str]) -> str:
-    """The words of a document as the index takes them."""
-    if max(map(len, words), default=0) > LONGEST:
-        words = {word[:LONGEST] for word in words}
-    return " ".join(words)
 
 
 @lru_cache(maxsize=256)
