@@ -11,13 +11,12 @@ NOTHING = "–"
 # What stands at the beginning of a line and is not its text: fences, comments and rules of tables wholly, signs of headings and items.
 SIGNS = re.compile(r"^[ \t]*(?:(?:```|~~~|<!--|[|:-][| \t:-]*$).*|#{1,6}[ \t]+|[-*•+][ \t]+|\d{1,4}[.)][ \t]+)", re.MULTILINE)
 ROW = re.compile(r"\s*\|\s*")
-PAIRED = re.compile(r"`([^`\n]+)`|\*\*([^*\n]+)\*\*")
+PAIRED = re.compile(r"!?\[([^]\n]*)\]\([^()\s]*\)|`([^`\n]+)`|\*\*([^*\n]+)\*\*|(?<![\w*])\*([^*\s](?:[^*\n]*[^*\s])?)\*(?![\w*])")
 
 
 def three(value: float) -> str:
-    """Three significant digits, no exponent."""
-    text = f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    """Three significant digits, no exponent; a zero at the end is one of them, and keeps columns in line."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def duration(ns: int | None) -> str:
@@ -45,7 +44,7 @@ def compact(count: int | None) -> str:
     if count < 1_000:
         return str(count)
     scaled, unit = (count / 1e3, "k") if count < 999_500 else (count / 1e6, "M")
-    return f"{scaled:.{0 if scaled >= 99.95 else 1}f}".removesuffix(".0") + unit
+    return f"{scaled:.{0 if scaled >= 99.95 else 1}f}{unit}"
 
 
 def cost(usd: float | None) -> str:
@@ -87,7 +86,7 @@ def one_line(text: str | None, length: int = 160) -> str:
 
 
 def gist(text: str | None, length: int = 160) -> str:
-    """One line of a text without the signs of its markup: cells become "a · b"; rules, fences and comments go."""
+    """One line of a text without the signs of its markup: cells become "a · b", links their words; rules, fences and comments go."""
     lines = SIGNS.sub("", (text or "")[: length * 4]).split("\n")
     rows = (ROW.sub(" · ", line.strip("| \t")) if line.lstrip().startswith("|") else line for line in lines)
-    return one_line(PAIRED.sub(lambda match: match[1] or match[2], "\n".join(rows)), length)
+    return one_line(PAIRED.sub(lambda match: next(filter(None, match.groups()), ""), "\n".join(rows)), length)

@@ -27,8 +27,8 @@ from viewer.state import Browsing, Comparison
     ("ns", "text"),
     [
         (0, "0 ns"),
-        (1_500, "1.5 µs"),
-        (2_400_000, "2.4 ms"),
+        (1_500, "1.50 µs"),
+        (2_400_000, "2.40 ms"),
         (999_400_000, "999 ms"),
         (6_020_000_000, "6.02 s"),
         (192 * 10**9, "3 min 12 s"),
@@ -49,6 +49,7 @@ def test_a_preview_is_read_without_its_markup() -> None:
     table = "<!-- made -->\n| `a` | b |\n|---|:-:|\n| **c** | d |"
     assert gist(table) == "a · b c · d"
     assert gist("## Head\n- one\n2. two\n```py\nx | y\n```") == "Head one two x | y"
+    assert gist("![A *b*](x.png) See *Raw* in [the page](y.md) [1], 2*3*4.") == "A *b* See Raw in the page [1], 2*3*4."
     assert [gist(None), gist("a - b"), gist("-5 degrees"), gist("x" * 30, 10)] == ["", "a - b", "-5 degrees", "x" * 9 + "…"]
 
 

@@ -152,7 +152,7 @@ def stages(left: Pipeline, right: Pipeline) -> Node:
         found = [bar(step.duration_ns if step else None, slowest, stage) for step in (a, b)]
         change = percent(a.duration_ns, b.duration_ns) if a and b else h("span", "muted", "only in A" if a else "only in B")
         counts = [h("span", "", str(len(step.ranking)) if step and step.ranking else "–") for step in (a, b)]
-        rows.append([h("span", "row", icon(stage.value), stage.value), found[0], found[1], change, counts[0], counts[1]])
+        rows.append([h("span", "row", icon(stage.value), stage.value.capitalize()), found[0], found[1], change, counts[0], counts[1]])
     a_all, b_all = left.trace.summary, right.trace.summary
     rows.append(
         [

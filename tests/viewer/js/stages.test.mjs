@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromColumns } from "../../../viewer/components/trace_view/assets/model.js";
-import { considered, fillFromPrompt, journey, lastPlace, pipelineOf, scoreShare, stageOf, survived, titleOf } from "../../../viewer/components/trace_view/assets/stages.js";
+import { considered, fillFromPrompt, foundBy, journey, lastPlace, pipelineOf, scoreShare, searches, stageOf, survived, titleOf } from "../../../viewer/components/trace_view/assets/stages.js";
 import { passedText } from "../../../viewer/components/trace_view/assets/header.js";
 import { suggestedField } from "../../../viewer/components/trace_view/assets/rules.js";
 import { tone, withScore } from "../../../viewer/components/trace_view/assets/scores.js";
@@ -39,6 +39,16 @@ test("of many pipelines the last answer's is told, a judge's call is no answer",
   const { scope, answer, retrievals, stages } = pipelineOf(trace, 0);
   assert.deepEqual([scope, answer, retrievals], [4, 7, 3]);
   assert.deepEqual([...stages], [["recall", [5]], ["generate", [7]]]);
+});
+
+test("without a root the pipeline spans all tops", () => {
+  const orphans = traceOf([[-1, "rewrite", "CHAIN"], [-1, "search", "RETRIEVER"], [1, "vector", "RETRIEVER"], [1, "words", "RETRIEVER"], [-1, "chat", "LLM"]]);
+  assert.deepEqual([...pipelineOf(orphans, 0).stages], [["rewrite", [0]]]);
+  orphans.orphans = new Set([0, 1, 4]);
+  const { stages, answer } = pipelineOf(orphans, 0);
+  assert.deepEqual([[...stages], answer], [[["rewrite", [0]], ["recall", [1]], ["generate", [4]]], 4]);
+  assert.deepEqual(searches(orphans, [1]), [2, 3]); // the arms found more than their sum hands on
+  assert.equal(foundBy([{ documents: [{ id: "a" }, { id: "b" }] }, { candidates: [{ id: "b" }, { id: "c", dropped: "below cut" }] }]), 2);
 });
 
 const recall = { span_id: "r", name: "search", query: "q", documents: [{ id: "a", content: "A", score: 0.9 }, { id: "b", content: "B", score: 0.8 }, { content: "C", score: 0.7 }], candidates: [{ id: "d", rank: 4, score: 0.6, dropped: "below cut" }] };
@@ -79,6 +89,7 @@ test("bars keep known scales and compare the rest", () => {
 test("a passage is called by its heading, its source, its id", () => {
   assert.deepEqual(titleOf({ heading: ["Deploy", "Rollback"], source: "a.md" }, "a#1"), { title: "Deploy › Rollback", source: "a.md" });
   assert.deepEqual(titleOf({ source: "a.md" }, "a#1"), { title: "a.md", source: null });
+  assert.equal(titleOf({ source: "a.md" }, "a.md#two").title, "a.md#two");
   assert.equal(titleOf({ heading: "", title: "Commands" }, null).title, "Commands");
   assert.equal(titleOf({}, null).title, "Passage");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, clock, compact, cost, counted, dateOf, duration, grouped, oneLine, percent, score, textOf, visible } from "../../../viewer/components/trace_view/assets/format.js";
+import { briefCost, bytes, clock, compact, cost, counted, dateOf, duration, grouped, jsonWords, oneLine, percent, roundDuration, score, textOf, visible } from "../../../viewer/components/trace_view/assets/format.js";
 import { contentWords, sentences, sharedSentences } from "../../../viewer/components/trace_view/assets/overlap.js";
 import { actionFor, KEYS } from "../../../viewer/components/trace_view/assets/keyboard.js";
 import { anyValue, asCurl, asPython, Exact, parseExact, prettyExact, toOtlp } from "../../../viewer/components/trace_view/assets/raw.js";
@@ -9,12 +9,14 @@ const plain = (text) => text.replaceAll("\u00a0", " ");
 
 test("durations keep three digits at every size", () => {
   const said = [0, 950, 2_400, 2.4e6, 38e6, 384e6, 999.6e6, 6.02e9, 59.9e9, 192e9, 2250e9, 7.5e12].map((ns) => plain(duration(ns)));
-  assert.deepEqual(said, ["0", "950 ns", "2.4 µs", "2.4 ms", "38 ms", "384 ms", "1.00 s", "6.02 s", "59.9 s", "3 min 12 s", "37.5 min", "2 h 5 min"]);
+  assert.deepEqual(said, ["0", "950 ns", "2.40 µs", "2.40 ms", "38.0 ms", "384 ms", "1.00 s", "6.02 s", "59.9 s", "3 min 12 s", "37.5 min", "2 h 5 min"]);
   assert.equal(duration(null), "–");
+  assert.deepEqual([20e6, 2.5e6, 5e9].map((ns) => plain(roundDuration(ns))), ["20 ms", "2.50 ms", "5 s"]);
 });
 
 test("counts, money, shares and sizes", () => {
   assert.deepEqual([312, 2_600, 99_999, 1_200_000].map(compact), ["312", "2.6k", "100k", "1.2M"]);
+  assert.deepEqual([3_000, 0.00000016, 0.0118].map((value, n) => (n ? briefCost(value) : compact(value))), ["3.0k", "< $0.0001", "$0.0118"]);
   assert.equal(grouped(5_229), "5,229");
   assert.deepEqual([0, 0.0118, 0.000031, 12.4, null].map(cost), ["$0", "$0.0118", "$0.000031", "$12.40", "–"]);
   assert.deepEqual([0.97, 0.023, 0.0004, 12.34, 250].map(score), ["0.97", "0.023", "4.0e-4", "12.3", "250"]);
@@ -40,6 +42,16 @@ test("the text a value is about", () => {
   assert.equal(textOf({ question: "why?", k: 3 }), "why?");
   assert.equal(textOf({ messages: [{ role: "user", content: "hi" }, { role: "user", content: "last" }] }), "last");
   assert.equal(textOf({ k: 3 }), null);
+});
+
+test("a preview that is JSON is read as words", () => {
+  assert.equal(jsonWords('{"kwargs":{"city":"Paris"}}'), "city: Paris");
+  assert.equal(jsonWords('{"bundle":"What is the capital?","extra":null}'), "What is the capital?");
+  assert.equal(jsonWords('{"question":"why?","k":3}'), "why?");
+  assert.equal(jsonWords('["first text","second text"]'), "first text · second text");
+  assert.equal(jsonWords("[[0.25,-0.1],[1,2]]"), "[4 numbers]");
+  assert.equal(jsonWords('{"init_state":{"is_running":fal'), ""); // cut: nothing to say
+  for (const text of ["What is [1]?", "[1] says so", "{name} is a placeholder", "", null]) assert.equal(jsonWords(text), null);
 });
 
 test("sentences end at stops and lines, in Chinese too", () => {

@@ -4,7 +4,7 @@ import { parser } from "../../../viewer/components/chat/events.js";
 import { address, read } from "../../../viewer/components/chat/place.js";
 import { contentType, pieces } from "../../../viewer/components/import_files/pieces.js";
 import { cell, table } from "../../../viewer/components/trace_list/csv.js";
-import { buckets, grain } from "../../../viewer/components/trace_list/histogram.js";
+import { buckets, grain, marks } from "../../../viewer/components/trace_list/histogram.js";
 import { extent, fullFilter, parse, search } from "../../../viewer/components/trace_list/state.js";
 
 test("the address is the state, both ways", () => {
@@ -64,4 +64,12 @@ test("a file of lines is cut at line ends, another goes whole", async () => {
 
 test("where one is in the chat is in the address, both ways", () => {
   for (const place of ["/ask", "/ask?channel=help&thread=t%2F1&why=m1&passage=a.md%231"]) assert.equal(address(read(place.slice(4))), place);
+});
+
+test("the axis is marked at round local times", () => {
+  const from = new Date(2026, 10, 18, 7, 20).getTime();
+  const week = marks(from, from + 6.5 * 86_400_000);
+  assert.deepEqual(week.map((at) => [new Date(at).getDate(), new Date(at).getHours()]), [19, 20, 21, 22, 23, 24].map((day) => [day, 0]));
+  assert.ok(marks(from, from + 300 * 86_400_000).length <= 8);
+  assert.deepEqual(marks(from, from + 3_600_000).map((at) => new Date(at).getMinutes()), [30, 45, 0, 15]);
 });

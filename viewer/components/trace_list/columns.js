@@ -2,7 +2,7 @@
 /** The columns of the trace table as one table: how wide, how sorted, how a cell is drawn. */
 
 import { h, icon } from "../trace_view/assets/dom.js";
-import { compact, cost, dateOf, duration, grouped, oneLine, score } from "../trace_view/assets/format.js";
+import { briefCost, compact, cost, counted, dateOf, duration, grouped, jsonWords, oneLine, score } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { gist } from "../trace_view/assets/markdown.js";
 
@@ -34,6 +34,10 @@ const STATUS = /** @type {Record<string, [string, readonly string[]]>} */ ({
 
 /** @param {Row} row */
 function status(row) {
+  if (row.root_missing && row.state !== "running") {
+    const text = `The root span has not come${row.error_count ? `; ${counted(row.error_count, "span")} failed` : ""}`;
+    return h("span", { class: `status ${row.error_count ? "error" : "handled"}`, title: text, role: "img", "aria-label": text }, icon(ICONS.rootless));
+  }
   const handled = row.error_count > 0 && row.status !== "error";
   const [tone, paths] = handled ? ["handled", ICONS.warning] : (STATUS[row.state === "running" ? "running" : row.status] ?? [null, []]);
   if (!tone) return h("span", { class: "visually-hidden" }, "no status"); // unset says nothing, as on the trace page
@@ -43,8 +47,22 @@ function status(row) {
 
 /** @param {Row} row */
 function question(row) {
-  const text = oneLine(row.input_preview ?? "");
+  const words = jsonWords(row.input_preview);
+  const text = oneLine(words ?? gist(row.input_preview ?? ""));
   return text || h("span", "muted", row.root_missing ? "root span has not come" : (row.root_name ?? "unnamed"));
+}
+
+/** @param {Row} row */
+function answer(row) {
+  const words = jsonWords(row.output_preview);
+  return h("span", "muted", oneLine(words || gist(row.output_preview ?? "")));
+}
+
+/** @param {Row} row */
+function price(row) {
+  if (row.unpriced && !row.cost_usd) return h("span", { title: "no price is known for its models" }, "–");
+  const title = [row.cost_usd > 0 && cost(row.cost_usd), row.unpriced && "a lower bound: a model has no known price"].filter(Boolean).join(", ");
+  return h("span", { title: title || null }, row.unpriced ? "≥ " : "", briefCost(row.cost_usd));
 }
 
 /** The first tag, and how many more there are. @param {any[]} given */
@@ -85,7 +103,7 @@ export const COLUMNS = [
   { id: "time", label: "Time", width: "114px", order: "start_time", cell: (row) => h("span", { class: "mono muted", title: row.start_time }, when(row.start_unix_nano, new Date())) },
   { id: "status", label: "", width: "34px", cell: status },
   { id: "question", label: "Question", width: "auto", cell: question },
-  { id: "answer", label: "Answer", width: "auto", cell: (row) => h("span", "muted", oneLine(gist(row.output_preview ?? ""))) },
+  { id: "answer", label: "Answer", width: "auto", cell: answer },
   {
     id: "duration",
     label: "Duration",
@@ -93,7 +111,7 @@ export const COLUMNS = [
     order: "duration",
     number: true,
     cell: (row, page) => [
-      h("span", { class: "meter", "aria-hidden": "true" }, h("i", { style: { width: `${Math.max(2, (100 * row.duration_ns) / (page.slowest || 1))}%` } })),
+      h("span", { class: "meter", "aria-hidden": "true" }, h("i", { style: { width: `${Math.min(100, Math.max(2, (100 * row.duration_ns) / (page.slowest || 1)))}%` } })),
       row.state === "running" ? "…" : duration(Number(row.duration_ns)),
     ],
   },
@@ -109,7 +127,7 @@ export const COLUMNS = [
       return h("span", { title: `${grouped(usage.input_tokens)} in, ${grouped(usage.output_tokens)} out` }, compact(total));
     },
   },
-  { id: "cost", label: "Cost", width: "88px", order: "cost", number: true, cell: (row) => h("span", row.unpriced ? { title: row.cost_usd ? "a model has no known price: a lower bound" : "no price is known for its models" } : null, row.unpriced && row.cost_usd ? "≥ " : "", row.unpriced && !row.cost_usd ? "–" : cost(row.cost_usd)) },
+  { id: "cost", label: "Cost", width: "88px", order: "cost", number: true, cell: price },
   { id: "service", label: "Service", width: "106px", cell: (row) => oneLine((row.services ?? []).join(", ")) },
   { id: "session", label: "Session", width: "86px", cell: (row) => h("span", "mono muted", oneLine(row.session_id ?? "", 40)) },
   { id: "tags", label: "Tags", width: "122px", cell: (row) => tags(row.tags ?? []) },
@@ -126,8 +144,8 @@ export const COLUMNS = [
 
 /** @type {Record<string, (row: Row) => boolean>} whether a row has something to show in a column that is often empty */
 const FILLED = {
-  status: (row) => row.status !== "unset" || row.error_count > 0 || row.state === "running",
-  cost: (row) => row.cost_usd > 0 || row.unpriced,
+  status: (row) => row.root_missing || row.status !== "unset" || row.error_count > 0 || row.state === "running",
+  cost: (row) => row.cost_usd > 0,
   session: (row) => Boolean(row.session_id),
   tags: (row) => Boolean(row.tags?.length),
   scores: (row) => Boolean(row.scores?.length),

@@ -23,6 +23,8 @@ export const FACETS = /** @type {const} */ ([
 ]);
 const LIMIT = 8;
 
+/** @typedef {{counts: {value: string, count: number}[], exact: boolean}} Counts `exact` is false where only a part of the traces was counted */
+
 /**
  * @param {{api: string, onFilter: (text: string) => void}} options
  */
@@ -75,16 +77,19 @@ export function facets(options) {
 
   /**
    * The status of a trace is that of its root, so it is counted by trace; values of the other fields may be of any of its spans.
-   * @param {string} field @param {string} filter @returns {Promise<{value: string, count: number}[]>}
+   * @param {string} field @param {string} filter @returns {Promise<Counts>}
    */
   async function counted(field, filter) {
-    if (field !== "status") return (await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 }, { signal })).values;
+    if (field !== "status") {
+      const answer = await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 }, { signal });
+      return { counts: answer.values, exact: answer.complete !== false };
+    }
     const answer = await api(`${options.api}/aggregate`, { filter, measures: "traces", by: "status" }, { signal });
-    return answer.rows.map((/** @type {any} */ row) => ({ value: row.status, count: row.traces }));
+    return { counts: answer.rows.map((/** @type {any} */ row) => ({ value: row.status, count: row.traces })), exact: answer.complete !== false };
   }
 
-  /** @param {typeof groups[number]} group @param {{value: string, count: number}[]} counts */
-  function draw(group, counts) {
+  /** @param {typeof groups[number]} group @param {Counts} counted */
+  function draw(group, { counts, exact }) {
     const picked = chosen(text, group.field);
     const missing = picked.filter((value) => !counts.some((count) => count.value === value)).map((value) => ({ value, count: 0 }));
     const most = Math.max(1, ...counts.map((count) => count.count));
@@ -103,7 +108,7 @@ export function facets(options) {
         h("i", { class: "facet-bar", style: { width: `${(100 * count) / most}%` } }),
         h("span", "box", icon(ICONS.ok)),
         h("span", "grow clip", value === "" ? h("span", "muted", "none") : oneLine(value, 60)),
-        h("span", "muted", compact(count)),
+        h("span", { class: "muted", title: exact ? null : "At least so many: the newest matching traces were counted" }, exact ? "" : "≥ ", compact(count)),
       ),
     );
     replace(group.body, ...(rows.length ? rows : [h("div", "facet-none muted", "none recorded")]), counts.length > LIMIT ? h("div", "facet-none muted", "more: type them into the filter") : null);

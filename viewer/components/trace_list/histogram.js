@@ -43,6 +43,29 @@ function label(at, length) {
   return length > 4 * 86_400_000 ? day : length > 20 * 3_600_000 ? `${day} ${clock}` : clock;
 }
 
+const DAY_MS = 86_400_000;
+const MARKS = 7;
+const MARK_STEPS_S = [...STEPS_S, 2 * 86_400, 3 * 86_400].sort((a, b) => a - b);
+const LAST_MARK = 0.95; // of the width: a label further right would be cut
+
+/** @param {number} at a midnight is called by its day @param {number} length of what is shown */
+function markLabel(at, length) {
+  return new Date(at).getHours() + new Date(at).getMinutes() === 0 ? label(at, 5 * DAY_MS) : label(at, Math.min(length, DAY_MS / 2));
+}
+
+/** @param {number} from @param {number} to milliseconds @returns {number[]} round local times between them: midnights, full hours */
+export function marks(from, to) {
+  const step = MARK_STEPS_S.map((seconds) => seconds * 1000).find((size) => (to - from) / size <= MARKS) ?? 90 * DAY_MS;
+  const midnight = new Date(from).setHours(0, 0, 0, 0);
+  const found = [];
+  for (let n = Math.max(0, Math.floor((from - midnight) / step)); ; n++) {
+    // Days are counted by the calendar: one of them has 23 hours, another 25.
+    const at = step >= DAY_MS ? new Date(midnight).setDate(new Date(midnight).getDate() + n * Math.round(step / DAY_MS)) : midnight + n * step;
+    if (at > to) return found;
+    if (at >= from) found.push(at);
+  }
+}
+
 /** @param {(from: number, to: number) => void} onBrush milliseconds */
 export function histogram(onBrush) {
   const plot = h("div", "plot");
@@ -115,7 +138,9 @@ export function histogram(onBrush) {
         ),
       );
       const length = next ? next.width * next.bars.length : 0;
-      replace(axis, ...(next ? [0, 0.25, 0.5, 0.75, 1].map((part) => h("span", null, label(next.start + part * length, length))) : []));
+      const end = (next?.start ?? 0) + length;
+      const places = next ? marks(next.start, end).map((at) => ({ at, share: (at - next.start) / length })) : [];
+      replace(axis, ...places.filter(({ share }) => share < LAST_MARK).map(({ at, share }) => h("span", { style: { left: `${100 * share}%` } }, markLabel(at, length))));
     },
   };
 }

@@ -43,20 +43,25 @@ export class Overview {
     const points = all.map((/** @type {any} */ group) => ({ at: moment(group[by]), count: group.traces, errors: failed.get(moment(group[by])) ?? 0 }));
     this.chart.draw(points.length ? buckets(points, from, to, GRAIN_MS[by]) : null);
     list.total = sum(all, "traces");
-    this.draw(list.total ?? 0, sum(bad, "traces"), sum(all, "tokens"), all.some((/** @type {any} */ group) => group.cost) ? sum(all, "cost") : null);
+    const sums = { count: list.total ?? 0, bad: sum(bad, "traces"), tokens: sum(all, "tokens"), usd: sum(all, "cost") };
+    this.draw(sums, false);
     list.drawFoot();
+    if (!sums.usd) return;
+    const unpriced = await api(`${list.settings.api}/traces`, { filter: both(filter, "unpriced:true"), limit: 1 }, { signal: list.stale.signal }).catch(() => null);
+    if (mine === list.turn && unpriced?.traces.length) this.draw(sums, true);
   }
 
-  /** @param {number} count @param {number} bad @param {number} tokens @param {number | null} usd */
-  draw(count, bad, tokens, usd) {
-    const entry = (/** @type {string} */ label, /** @type {any} */ value, tone = "") => h("div", "total", h("span", `value ${tone}`, value), h("span", "muted", label));
+  /** @param {{count: number, bad: number, tokens: number, usd: number}} sums @param {boolean} unpriced some of the traces have a model without a price */
+  draw({ count, bad, tokens, usd }, unpriced) {
+    const entry = (/** @type {string} */ label, /** @type {any} */ value, tone = "", title = "") => h("div", { class: "total", title: title || null }, h("span", `value ${tone}`, value), h("span", "muted", label));
+    const known = usd > 0 || this.list.rows.some((row) => row.cost_usd === 0 && !row.unpriced && row.models?.length); // 0 is a price, too
     const share = count ? (100 * bad) / count : 0;
     replace(
       this.totals,
       entry(count === 1 ? "trace" : "traces", grouped(count)),
       entry("failed", count ? `${share < 0.05 && bad ? "<0.1" : share.toFixed(bad ? 1 : 0)} %` : "–", bad ? "error-text" : ""),
       entry("tokens", compact(tokens)),
-      entry("cost", cost(usd)),
+      entry("cost", known ? `${unpriced ? "≥ " : ""}${cost(usd)}` : "–", "", known && unpriced ? "A lower bound: the models of some traces have no known price" : ""),
     );
   }
 }

@@ -278,13 +278,22 @@ function drawInOut(_page, span) {
     const button = iconButton(ICONS.copy, "Copy", () => copyText(typeof value === "string" ? value : JSON.stringify(value, null, 2), button));
     return button;
   };
+  if (span.input === undefined && span.output === undefined) return nothingSaid(span);
+  const same = span.input !== undefined && JSON.stringify(span.input) === JSON.stringify(span.output);
   return h(
     "div",
     null,
     block("Input", span.input === undefined ? h("p", "muted", "No input was recorded.") : h("div", "io", readable(span.input)), [derivedNote(span, "input"), span.input !== undefined && copy(span.input)]),
-    block("Output", span.output === undefined ? h("p", "muted", "No output was recorded.") : h("div", "io", readable(span.output)), [derivedNote(span, "output"), span.output !== undefined && copy(span.output)]),
+    block("Output", span.output === undefined ? h("p", "muted", "No output was recorded.") : same ? h("p", "muted", "The same as the input.") : h("div", "io", readable(span.output)), [derivedNote(span, "output"), span.output !== undefined && !same && copy(span.output)]),
     Object.keys(span.metadata ?? {}).length > 0 && block("Metadata", h("div", "value-tree", Object.entries(span.metadata).map(([key, value]) => valueNode(key, value, { open: 0 })))),
   );
+}
+
+/** Neither input nor output: what there is instead, rather than a blank pane. @param {any} span */
+function nothingSaid(span) {
+  const entries = matching(span.attributes ?? {}, "");
+  const said = entries.length ? "Neither input nor output was recorded. The attributes of the span:" : "The span recorded neither input nor output, and has no attributes.";
+  return h("div", null, h("p", "muted", said), entries.length > 0 && h("div", "value-tree attributes", entries.map(([key, value]) => valueNode(key, value, { open: 0 }))));
 }
 
 /** @param {Page} page @param {any} span */

@@ -3,9 +3,9 @@
 
 const NBSP = "\u00a0";
 
-/** @param {number} value three significant digits, no exponent */
+/** @param {number} value three significant digits, no exponent; a zero at the end is one of them, and keeps columns in line */
 function three(value) {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? trim(value.toFixed(1)) : trim(value.toFixed(2));
+  return value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** @param {string} text */
@@ -27,12 +27,17 @@ export function duration(ns) {
   return `${Math.floor(seconds / 3600)}${NBSP}h${NBSP}${Math.floor((seconds % 3600) / 60)}${NBSP}min`;
 }
 
+/** @param {number} ns a round time, as on an axis: "20 ms" rather than "20.0 ms" */
+export function roundDuration(ns) {
+  return duration(ns).replace(/\.0+(?=\u00a0)/, "");
+}
+
 /** @param {number | null | undefined} count 312, 2.6k, 1.2M */
 export function compact(count) {
   if (count === null || count === undefined) return "–";
   if (count < 1000) return String(count);
-  if (count < 999_500) return `${trim((count / 1e3).toFixed(count < 99_950 ? 1 : 0))}k`;
-  return `${trim((count / 1e6).toFixed(1))}M`;
+  if (count < 999_500) return `${(count / 1e3).toFixed(count < 99_950 ? 1 : 0)}k`;
+  return `${(count / 1e6).toFixed(1)}M`;
 }
 
 /** @param {number | null | undefined} count 5229 → "5,229" */
@@ -47,6 +52,11 @@ export function cost(usd) {
   if (usd >= 1) return `$${usd.toFixed(2)}`;
   const places = Math.min(9, 2 - Math.floor(Math.log10(usd)));
   return `$${trim(usd.toFixed(places))}`;
+}
+
+/** @param {number | null | undefined} usd for a narrow column: what is less than a hundredth of a cent is said so */
+export function briefCost(usd) {
+  return usd && usd < 1e-4 ? "< $0.0001" : cost(usd);
 }
 
 /** @param {number | null | undefined} value a score, three decimals at most */
@@ -65,7 +75,7 @@ export function percent(share) {
 /** @param {number} count */
 export function bytes(count) {
   if (count < 1000) return `${count}${NBSP}B`;
-  return count < 1e6 ? `${three(count / 1e3)}${NBSP}kB` : `${three(count / 1e6)}${NBSP}MB`;
+  return count < 1e6 ? `${trim(three(count / 1e3))}${NBSP}kB` : `${trim(three(count / 1e6))}${NBSP}MB`;
 }
 
 /** @param {number} count @param {string} noun @param {string} [plural] */
@@ -102,6 +112,36 @@ export function visible(text) {
 export function oneLine(text, length = 200) {
   const line = visible(text.slice(0, length * 4)).replace(/\s+/g, " ").trim();
   return line.length > length ? `${line.slice(0, length - 1)}…` : line;
+}
+
+/**
+ * A JSON value in words, for one line: the text it is about, else its values with their names.
+ * @param {unknown} value @param {number} [depth] @returns {string}
+ */
+export function wordsOf(value, depth = 0) {
+  if (value === null || typeof value !== "object") return value === null ? "null" : String(value);
+  if (Array.isArray(value)) {
+    if (typeof value.flat(2)[0] === "number") return `[${counted(value.flat(2).length, "number")}]`;
+    return value.slice(0, 4).map((item) => wordsOf(item, depth + 1)).join(" · ") + (value.length > 4 ? " …" : "");
+  }
+  const about = TEXT_FIELDS.map((field) => /** @type {any} */ (value)[field]).find((text) => typeof text === "string" && text);
+  if (about) return about;
+  const entries = Object.entries(value).filter(([, inner]) => inner !== null && inner !== "" && !(typeof inner === "object" && !Object.keys(inner).length));
+  if (entries.length === 1 && entries[0][1] !== null && typeof entries[0][1] === "object") return wordsOf(entries[0][1], depth + 1);
+  if (depth > 2) return counted(entries.length, "field");
+  if (entries.length === 1 && typeof entries[0][1] === "string" && entries[0][1].includes(" ")) return entries[0][1]; // a sentence needs no name
+  return entries.slice(0, 4).map(([key, inner]) => `${key}: ${wordsOf(inner, depth + 1)}`).join(", ") + (entries.length > 4 ? " …" : "");
+}
+
+/** @param {string | null | undefined} preview the beginning of an input or output @returns {string | null} what its JSON says; null where it is none, "" where it was cut */
+export function jsonWords(preview) {
+  const text = (preview ?? "").trim();
+  if (!/^(\{\s*"|\[\s*[[{"\d-])/.test(text)) return null;
+  try {
+    return wordsOf(JSON.parse(text));
+  } catch {
+    return /^\{\s*"\w+"\s*:|^\[\s*([[{"]|-?\d+\.\d)/.test(text) ? "" : null;
+  }
 }
 
 // What a JSON value is called when it holds the text people mean, in the order we believe it.

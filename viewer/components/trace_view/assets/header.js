@@ -1,25 +1,29 @@
 // @ts-check
 /** Above the panes: the question as title, the roll-ups of the trace, what one can do with it, and the strip of pipeline stages. */
 
-import { clock, compact, cost, counted, duration, grouped, oneLine, visible } from "./format.js";
+import { clock, compact, cost, counted, duration, grouped, jsonWords, oneLine, visible } from "./format.js";
 import { ICONS, kindIcon } from "./icons.js";
 import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
 import { fact, statusPill } from "./detail.js";
 import { giveScore, isMine } from "./scores.js";
 import { openMenu } from "./menu.js";
-import { considered, pipelineOf, STAGES, STAGE_TITLES } from "./stages.js";
-import { rootOf, tokensOf } from "./model.js";
+import { gist } from "./markdown.js";
+import { considered, foundBy, pipelineOf, searches, STAGES, STAGE_TITLES } from "./stages.js";
+import { reach, rootOf, tokensOf } from "./model.js";
 import { asCurl, asPython } from "./raw.js";
 
 /** @typedef {import("./page.js").Page} Page */
+
+const ARMS = 6; // of one retrieval that are read to count what it found
 
 /** @param {Page} page */
 export function header(page) {
   const { trace } = page;
   const { summary } = trace;
   const kind = String(summary.root_kind ?? trace.kind[rootOf(trace)] ?? "UNKNOWN");
-  const asked = summary.input_preview ? oneLine(String(summary.input_preview), 400) : "";
+  const given = String(summary.input_preview ?? "");
+  const asked = oneLine(jsonWords(given) ?? gist(given), 400);
   const title = asked || visible(String(summary.root_name ?? trace.name[0] ?? "Trace"));
   const running = summary.state === "running" || (trace.health.running_count ?? 0) > 0;
   return h(
@@ -138,19 +142,21 @@ function menu(page) {
 }
 
 /**
- * What passed a stage, from the body of its last span: "8 of 40", "5 of 8", "3 of 3". Empty until the body is there.
+ * What passed a stage, from the body of its last span: "8 of 40", "5 of 8", "3 of 3"; of a hybrid search what its arms found together. Empty until the body is there.
  * @param {Page} page @param {import("./stages.js").Stage} stage @param {number[]} spans
  */
 function passed(page, stage, spans) {
   const box = h("b", "stage-passed");
-  const last = page.trace.id[spans[spans.length - 1]];
-  const fill = (/** @type {any} */ span) => {
-    const text = passedText(stage, span);
+  const { store, trace } = page;
+  const arms = stage === "recall" ? searches(trace, spans.slice(-1)).slice(-ARMS) : [];
+  const asked = (arms.length > 1 ? arms : spans.slice(-1)).map((i) => trace.id[i]);
+  const fill = (/** @type {any[]} */ bodies) => {
+    const text = bodies.length > 1 ? String(foundBy(bodies) || "") : passedText(stage, bodies[0]);
     if (text) box.textContent = text;
   };
-  const known = page.store.cached(last);
-  if (known) fill(known.data);
-  else page.store.body(last).then(({ data }) => fill(data), () => {});
+  const known = asked.flatMap((id) => store.cached(id)?.data ?? []);
+  if (known.length === asked.length) fill(known);
+  else Promise.all(asked.map((id) => store.body(id))).then((bodies) => fill(bodies.map(({ data }) => data)), () => {});
   return box;
 }
 
@@ -179,7 +185,7 @@ export function strip(page) {
   const { trace } = page;
   const { stages, scope, retrievals } = pipelineOf(trace, rootOf(trace));
   if (![...stages.keys()].some((stage) => stage !== "generate")) return null;
-  const whole = trace.duration[scope] || trace.total || 1;
+  const whole = (reach(trace, scope) === trace.end[scope] && trace.duration[scope]) || trace.total || 1;
   return h(
     "nav",
     { class: "strip", "aria-label": "Stages of the pipeline" },

@@ -141,5 +141,14 @@ export function parts(text) {
 export function gist(text) {
   const said = text.split("\n").filter((line) => !FENCE.test(line) && !COMMENT.test(line) && !(line.includes("|") && RULE.test(line)));
   const lines = said.map((line) => (/^\s*\|/.test(line) ? line.replace(/^\s*\|\s*/, "").replace(/\s*\|\s*(?=\[[\d,\s]+\]|$)/g, " ").replace(/\s*(?<!\\)\|\s*/g, " · ") : line.replace(HEADING, "").replace(ITEM, "")).trim());
-  return lines.join(" ").replace(/`([^`\n]+)`/g, "$1").replace(/\*\*([^*\n]+)\*\*/g, "$1").trim();
+  return plain(lines.join(" ")).trim();
+}
+
+/** @param {string} line without the signs inside it: links and images keep their words */
+function plain(line) {
+  return line
+    .replace(/!?\[([^\]\n]*)\]\([^()\s]*\)/g, "$1")
+    .replace(/`([^`\n]+)`/g, "$1")
+    .replace(/\*\*([^*\n]+)\*\*/g, "$1")
+    .replace(/(?<![\w*])\*([^*\s](?:[^*\n]*[^*\s])?)\*(?![\w*])/g, "$1");
 }

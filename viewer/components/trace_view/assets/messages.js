@@ -139,9 +139,11 @@ function template(text, variables) {
     draw: (slice) => {
       const box = h("div", "plain template");
       let at = 0;
-      for (const match of slice.matchAll(/\{\{?\s*([\w.]+)\s*\}?\}/g)) {
+      for (const match of slice.matchAll(/\{\{?\s*([\w.]+)\s*\}?\}|\$(\w+)|\$\{(\w+)\}/g)) {
+        const name = match[1] ?? match[2] ?? match[3];
+        if (match[1] === undefined && !(name in variables)) continue; // "$5" is a price
         const from = /** @type {number} */ (match.index);
-        box.append(visible(slice.slice(at, from)), h("span", { class: match[1] in variables ? "placeholder" : "placeholder missing", title: match[1] in variables ? "has a value" : "no value recorded" }, match[0]));
+        box.append(visible(slice.slice(at, from)), h("span", { class: name in variables ? "placeholder" : "placeholder missing", title: name in variables ? "has a value" : "no value recorded" }, match[0]));
         at = from + match[0].length;
       }
       box.append(visible(slice.slice(at)));

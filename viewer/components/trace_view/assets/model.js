@@ -192,6 +192,15 @@ export function rootOf(trace) {
   return (named && trace.index.get(named)) || 0;
 }
 
+/**
+ * Where what belongs to a span ends. Without a root the page opens on the first of several tops, which then stands for all of them: the
+ * request is one, also if the span that held it together never came.
+ * @param {Trace} trace @param {number} i
+ */
+export function reach(trace, i) {
+  return i === 0 && trace.orphans.has(0) ? trace.size : trace.end[i];
+}
+
 /** @param {Trace} trace @param {number} i */
 export function tokensOf(trace, i) {
   const input = trace.inputTokens[i];

@@ -36,6 +36,8 @@ const EXAMINED_AFTER_MS = 900;
 /** A trace without its root may still get it for so long after its last news. */
 const ROOT_MAY_COME_MS = 60_000;
 const LEAST_HEIGHT = 420;
+/** Smaller traces are their own overview: no map above them. */
+const MAPPED_FROM = 8;
 
 /** Keys that scroll where they are pressed in scrolling text. */
 const SCROLLING = new Set(["next", "previous", "first", "last", "pageUp", "pageDown", "close", "open"]);
@@ -265,6 +267,7 @@ export class TracePage {
     this.search.drawPills(this.trace);
     replace(this.rollup, rollup(this));
     replace(this.bottom, footer(this, this.state));
+    this.root.classList.toggle("small", this.trace.size < MAPPED_FROM);
     this.minimap.draw(this.trace, this.view());
     this.drawRows();
   }

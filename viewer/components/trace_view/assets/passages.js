@@ -107,7 +107,7 @@ function passageCard(passage, position, columns, all, context, open) {
     head.setAttribute("aria-expanded", String(now));
     if (now && !filled) {
       filled = true;
-      fillBody(body, passage, source, columns, context);
+      fillBody(body, passage, source, title, columns, context);
     }
   };
   const named = title !== "Passage" && !(title === passage.id && shown);
@@ -116,6 +116,7 @@ function passageCard(passage, position, columns, all, context, open) {
     { type: "button", class: "passage-head", "aria-expanded": "false", onclick: () => toggle(!card.classList.contains("open")) },
     h("span", "rank", position === null ? "" : `#${position}`),
     h("span", "passage-title", named ? visible(title) : (shown ?? title)),
+    !passage.content && passage.id && passage.id !== title && h("span", { class: "passage-id mono", title: visible(passage.id) }, visible(oneLine(passage.id, 60))),
     marks.length > 0 && h("span", { class: "pill cited", title: context.citationsRecorded ? "Cited in the answer" : "Matched by position: the trace records no citations" }, icon(ICONS.quote), context.citationsRecorded ? `cited ${marks.map((mark) => `[${mark}]`).join(" ")}` : `${marks.map((mark) => `[${mark}]`).join(" ")} by position`),
     passage.prompt && h("span", { class: passage.prompt.cut ? "pill warn" : "pill", title: `Position ${passage.prompt.position} in the prompt` }, passage.prompt.cut ? "cut in the prompt" : "in the prompt"),
     survived(passage, columns) && context.promptRecorded && !passage.prompt && h("span", "pill warn", "not in the prompt"),
@@ -148,9 +149,11 @@ function scoreBar(passage, column, columns, all) {
   );
 }
 
-/** @param {HTMLElement} body @param {Passage} passage @param {string | null} source @param {Column[]} columns @param {PassageContext} context */
-function fillBody(body, passage, source, columns, context) {
-  const where = [source, passage.id && passage.id !== source ? passage.id : null].filter(Boolean).map((part) => visible(String(part))).join("  ·  ");
+/** @param {HTMLElement} body @param {Passage} passage @param {string | null} source @param {string} title @param {Column[]} columns @param {PassageContext} context */
+function fillBody(body, passage, source, title, columns, context) {
+  const id = passage.id && passage.id !== source ? String(passage.id) : null;
+  const parts = id && source && id.startsWith(source) ? [id] : [source, id === title ? null : id]; // "faq.md#refunds" says "faq.md" too
+  const where = parts.filter(Boolean).map((part) => visible(String(part))).join("  ·  ");
   body.append(h("div", "passage-meta", h("span", { class: "mono", title: where }, where), trail(passage, columns)));
   if (passage.fromPrompt) body.append(h("p", "tiny", "The text as it stands in the prompt; the passage itself was recorded without it."));
   if (passage.content) {
@@ -178,7 +181,9 @@ function trail(passage, columns) {
     if (!place) return h("span", { class: "step none", title: `${column.name} did not return it` }, `${name} –`);
     return h("span", { class: place.kept ? "step" : "step none", title: column.name }, `${name} ${place.rank === null ? "" : `#${place.rank} `}`, h("b", null, score(place.score)));
   });
-  return h("span", "trail", steps.map((step, i) => h("span", "hop", i > 0 && h("span", "arrow", "→ "), step)));
+  // Arms of one stage stand side by side; an arrow leads to the next stage.
+  const sign = (/** @type {number} */ i) => (i > 0 && columns[i].stage === columns[i - 1].stage ? "· " : "→ ");
+  return h("span", "trail", steps.map((step, i) => h("span", "hop", i > 0 && h("span", "arrow", sign(i)), step)));
 }
 
 /** @param {string} title @param {() => Node} draw */

@@ -32,11 +32,14 @@ function who(annotator = {}) {
 export function scoreRow(score) {
   const share = typeof score.value === "number" && score.value >= 0 && score.value <= 1 ? score.value : null;
   const note = score.name === "note" && score.explanation;
+  const thumb = score.name === "thumbs" && typeof score.value === "number" && h("b", { class: `thumb ${score.value > 0.5 ? "up" : "down"}` }, icon(score.value > 0.5 ? ICONS.thumbUp : ICONS.thumbDown), score.label ? visible(score.label) : score.value > 0.5 ? "up" : "down");
   return h(
     "div",
     { class: note ? "score-row note" : "score-row", title: visible([score.name, score.explanation].filter(Boolean).join(": ")) },
     h("span", "score-name", visible(score.name)),
-    note
+    thumb
+      ? [thumb, h("span")]
+      : note
       ? h("span", "note-text", visible(score.explanation))
       : [share !== null ? h("span", `meter ${tone(share)}`, h("span", { style: { width: `${share * 100}%` } })) : h("span", "meter empty"), h("b", "num", typeof score.value === "number" ? scoreText(score.value) : visible(String(score.label ?? "–")))],
     h("span", { class: "tiny", title: score.time_unix_nano ? clock(score.time_unix_nano) : null }, visible(who(score.annotator))),

@@ -5,6 +5,8 @@
  * same, else if their text is. Nothing here judges: it joins what was recorded.
  */
 
+import { reach } from "./model.js";
+
 /** @typedef {import("./model.js").Trace} Trace */
 
 export const STAGES = /** @type {const} */ (["rewrite", "recall", "fuse", "filter", "rerank", "assemble", "generate", "cite"]);
@@ -55,11 +57,11 @@ export function stageOf(kind, name, said) {
  *   `retrievals` counts retriever spans below `top`
  */
 export function pipelineOf(trace, top) {
-  const { kind, end, parent, start, duration, depth } = trace;
+  const { kind, parent, start, duration, depth } = trace;
   let answer = -1;
   let retrievals = 0;
   const judged = judgedBelow(trace, top);
-  for (let i = top; i < end[top]; i++) {
+  for (let i = top; i < reach(trace, top); i++) {
     if (kind[i] === "RETRIEVER") retrievals++;
     if (kind[i] !== "LLM" || judged[i - top] || stageOf(kind[i], trace.name[i], trace.stage[i]) !== "generate") continue;
     if (answer < 0 || start[i] + duration[i] >= start[answer] + duration[answer]) answer = i;
@@ -79,8 +81,9 @@ export function pipelineOf(trace, top) {
 
 /** @param {Trace} trace @param {number} top @returns {Uint8Array} 1 where a span lies below an evaluator or guardrail: their own model calls */
 function judgedBelow(trace, top) {
-  const judged = new Uint8Array(trace.end[top] - top);
-  for (let i = top; i < trace.end[top]; i++) {
+  const until = reach(trace, top);
+  const judged = new Uint8Array(until - top);
+  for (let i = top; i < until; i++) {
     const parent = trace.parent[i];
     if (i === top || parent < top) continue;
     judged[i - top] = judged[parent - top] || trace.kind[parent] === "EVALUATOR" || trace.kind[parent] === "GUARDRAIL" ? 1 : 0;
@@ -90,7 +93,7 @@ function judgedBelow(trace, top) {
 
 /** @param {Trace} trace @param {number} top @param {string} kind */
 function hasKind(trace, top, kind) {
-  for (let i = top; i < trace.end[top]; i++) if (trace.kind[i] === kind) return true;
+  for (let i = top; i < reach(trace, top); i++) if (trace.kind[i] === kind) return true;
   return false;
 }
 
@@ -101,7 +104,7 @@ function stagesBelow(trace, scope) {
   const stages = new Map();
   /** @type {Map<Stage, number>} end of the last span of each stage: what lies before it is a detail of that span */
   const until = new Map();
-  for (let i = scope; i < trace.end[scope]; i++) {
+  for (let i = scope; i < reach(trace, scope); i++) {
     if (judged[i - scope]) continue;
     const stage = stageOf(trace.kind[i], trace.name[i], trace.stage[i]);
     if (!stage || i < (until.get(stage) ?? 0)) continue;
@@ -111,6 +114,18 @@ function stagesBelow(trace, scope) {
     else stages.set(stage, [i]);
   }
   return stages;
+}
+
+/**
+ * The retrievers that searched: a hybrid retriever holds one for each arm, and hands on less than they found.
+ * @param {Trace} trace @param {number[]} recalled spans of the recall stage @returns {number[]}
+ */
+export function searches(trace, recalled) {
+  return recalled.flatMap((top) => {
+    const arms = [];
+    for (let i = top + 1; i < trace.end[top]; i++) if (trace.kind[i] === "RETRIEVER" && stageOf(trace.kind[i], trace.name[i], trace.stage[i]) === "recall") arms.push(i);
+    return arms.length ? arms.filter((i) => !arms.some((inner) => inner > i && inner < trace.end[i])) : [top];
+  });
 }
 
 // ---- Passages ----
@@ -225,6 +240,12 @@ export function considered(span) {
   return { kept, all };
 }
 
+/** @param {any[]} spans that searched @returns {number} different passages they returned */
+export function foundBy(spans) {
+  const kept = (/** @type {any} */ span) => (span.documents?.length ? span.documents : (span.candidates ?? []).filter((/** @type {any} */ candidate) => !candidate.dropped));
+  return new Set(spans.flatMap((span) => kept(span).map(keyOf))).size;
+}
+
 /** @param {Passage} passage @returns {[number, Place]} the furthest column that considered it */
 export function lastPlace(passage) {
   const column = Math.max(...passage.places.keys());
@@ -272,5 +293,6 @@ export function titleOf(metadata, id) {
   const heading = firstOf(metadata, ["heading", "title", "section", "name"]);
   const title = Array.isArray(heading) ? heading.join(" › ") : heading;
   const source = firstOf(metadata, ["source", "path", "url", "file", "file_name", "filename", "document"]);
-  return { title: String(title ?? source ?? id ?? "Passage"), source: title === undefined ? null : source === undefined ? id : String(source) };
+  const place = source !== undefined && id?.startsWith(String(source)) ? id : source; // "faq.md#refunds" says more than "faq.md"
+  return { title: String(title ?? place ?? id ?? "Passage"), source: title === undefined ? null : source === undefined ? id : String(source) };
 }

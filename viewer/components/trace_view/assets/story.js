@@ -4,13 +4,14 @@
  * pipeline below it, from the bodies of a handful of spans: those of the stages, never of the whole trace.
  */
 
-import { compact, cost, counted, duration, oneLine, textOf, visible } from "./format.js";
+import { compact, cost, counted, duration, jsonWords, oneLine, textOf, visible, wordsOf } from "./format.js";
 import { ICONS, kindIcon } from "./icons.js";
 import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
 import { conversation } from "./messages.js";
 import { passageList, queryLine } from "./passages.js";
 import { fillFromPrompt, journey, pipelineOf, stageOf, survived } from "./stages.js";
+import { reach } from "./model.js";
 import { readable } from "./value.js";
 import { longText } from "./text.js";
 
@@ -27,8 +28,9 @@ const STEPS = 40;
 
 /** @param {Trace} trace @param {number} i whether there is more to tell than the span's own input and output */
 export function hasStory(trace, i) {
-  if (trace.end[i] <= i + 1 || PARTS.has(trace.kind[i])) return false;
-  for (let at = i + 1; at < trace.end[i]; at++) if (trace.kind[at] === "LLM" || trace.kind[at] === "RETRIEVER") return true;
+  const until = reach(trace, i);
+  if (until <= i + 1 || (PARTS.has(trace.kind[i]) && until === trace.end[i])) return false;
+  for (let at = i; at < until; at++) if (trace.kind[at] === "LLM" || trace.kind[at] === "RETRIEVER") return true;
   return false;
 }
 
@@ -49,6 +51,7 @@ export function hasStory(trace, i) {
 async function readStory(page, i) {
   const { trace, store } = page;
   const { scope, answer, retrievals, stages } = pipelineOf(trace, i);
+  const whole = reach(trace, i) === trace.end[i];
   const body = async (/** @type {number} */ at) => (await store.body(trace.id[at])).data;
   const bodies = (/** @type {import("./stages.js").Stage} */ stage, most = PER_STAGE) => Promise.all((stages.get(stage) ?? []).slice(-most).map(body));
   const nested = (/** @type {number} */ at) => {
@@ -60,7 +63,7 @@ async function readStory(page, i) {
   const recalled = (stages.get("recall") ?? []).slice(-PER_STAGE);
   const passing = [...new Set([...recalled.flatMap((at) => [...nested(at), at]), ...PASSAGE_STAGES.flatMap((stage) => (stages.get(stage) ?? []).slice(-PER_STAGE))])];
   const found = await Promise.all([
-    body(i),
+    whole ? body(i) : { input: trace.summary.input_preview ?? undefined, derived: ["input"] }, // no root: no input and output of the whole
     answer >= 0 ? body(answer) : null,
     bodies("rewrite", 2),
     bodies("assemble", 2),
@@ -192,7 +195,7 @@ function answerBox(page, told, i, chip) {
     text
       ? h("div", `answer-box${told.top.status === "error" ? " failed" : ""}`, longText(text, { rich: true, chip, fold: 2400 }))
       : call?.status === "error"
-        ? h("div", "answer-box failed", `No answer: ${visible(oneLine([call.error?.type, call.error?.message ?? call.status_message].filter(Boolean).join(": ") || "the call failed", 400))}`)
+        ? h("div", "answer-box failed", "No answer: the model call failed.")
       : h("div", "answer-box none", running ? "Still running: the answer will appear here." : told.top.output === undefined ? "No output was recorded." : readable(told.top.output, { chip })),
     invalid.length > 0 && h("p", "inline-warning", icon(ICONS.warning), `${invalid.map((/** @type {any} */ each) => visible(String(each.marker))).join(", ")} ${invalid.length === 1 ? "points" : "point"} at no passage.`),
   );
@@ -249,7 +252,7 @@ function failures(page, i) {
   const { trace } = page;
   /** @type {number[]} */
   const failed = [];
-  for (let at = i; at < trace.end[i]; at++) if (trace.status[at] === "error") failed.push(at);
+  for (let at = i; at < reach(trace, i); at++) if (trace.status[at] === "error") failed.push(at);
   if (!failed.length) return [];
   const leaves = failed.filter((at, n) => n + 1 === failed.length || failed[n + 1] >= trace.end[at]).sort((a, b) => trace.depth[b] - trace.depth[a]);
   const list = leaves.slice(0, ERRORS).map((at) => {
@@ -277,7 +280,7 @@ function steps(page, i) {
   /** @type {number[]} */
   const acts = [];
   let tools = 0;
-  for (let at = i + 1; at < trace.end[i]; at++) {
+  for (let at = i + 1; at < reach(trace, i); at++) {
     const kind = trace.kind[at];
     if (kind === "TOOL") tools++;
     if (kind === "TOOL" || kind === "LLM" || kind === "RETRIEVER" || (kind === "AGENT" && trace.depth[at] <= trace.depth[i] + 2)) acts.push(at);
@@ -308,13 +311,18 @@ function steps(page, i) {
   return [section("Steps", `${counted(acts.length, "step")} · ${counted(tools, "tool call")}`, null, [list], "steps")];
 }
 
+/** @param {unknown} value arguments or a result, on one line */
+function inWords(value) {
+  return value === undefined || value === null ? "" : typeof value === "string" ? (jsonWords(value) || value) : wordsOf(value);
+}
+
 /** @param {any} span */
 function stepText(span) {
   if (span.error?.message) return `${span.error.type ?? "error"}: ${span.error.message}`;
   const message = span.output_messages?.[span.output_messages.length - 1];
-  if (message?.tool_calls?.length) return message.tool_calls.map((/** @type {any} */ call) => `→ ${call.name}(${call.arguments === undefined ? "" : JSON.stringify(call.arguments)})`).join("  ");
+  if (message?.tool_calls?.length) return message.tool_calls.map((/** @type {any} */ call) => `→ ${call.name}(${inWords(call.arguments)})`).join("  ");
   if (message?.content) return textOf(message.content) ?? "";
-  if (span.kind === "TOOL") return [span.arguments !== undefined && JSON.stringify(span.arguments), span.output !== undefined && `⇒ ${textOf(span.output) ?? JSON.stringify(span.output)}`].filter(Boolean).join("  ");
-  if (span.kind === "RETRIEVER") return `${span.query ?? textOf(span.input) ?? ""} ⇒ ${counted(span.documents?.length ?? 0, "passage")}`;
+  if (span.kind === "TOOL") return [inWords(span.arguments ?? span.input), span.output !== undefined && `→ ${inWords(span.output)}`].filter(Boolean).join("  ");
+  if (span.kind === "RETRIEVER") return `${span.query ?? textOf(span.input) ?? ""} → ${counted(span.documents?.length ?? 0, "passage")}`;
   return textOf(span.output) ?? "";
 }

@@ -4,7 +4,7 @@
  * so the DOM holds about fifty rows at any size. The tree element keeps the focus; `aria-activedescendant` names the current row.
  */
 
-import { compact, counted, duration, visible } from "./format.js";
+import { compact, counted, duration, roundDuration, visible } from "./format.js";
 import { ICONS, kindIcon } from "./icons.js";
 import { h, icon, replace } from "./dom.js";
 import { coverage, ticks } from "./timing.js";
@@ -156,7 +156,7 @@ function drawAxis(axis, [from, to]) {
   tree?.style.setProperty("--tick-step", `${step * 100}%`);
   replace(
     axis,
-    marks.map((mark) => h("span", { class: "tick", style: { left: `${(mark / (to - from)) * 100}%` } }, from > 0 && mark > 0 ? `+${duration(mark)}` : duration(from + mark))),
+    marks.map((mark) => h("span", { class: "tick", style: { left: `${(mark / (to - from)) * 100}%` } }, from > 0 && mark > 0 ? `+${roundDuration(mark)}` : from ? duration(from + mark) : roundDuration(mark))),
   );
 }
 

@@ -8,6 +8,7 @@ import { longText, prose } from "./text.js";
 import { copyText } from "./copy.js";
 
 const ENTRIES = 100; // drawn at once in one object or list
+const FIELDS = 12; // named values that are read as a form
 const LONG = 160; // characters of a string that stand on the line
 
 /** @param {unknown} value */
@@ -48,6 +49,10 @@ export function valueNode(key, value, { open = 1, path = "" } = {}) {
   const line = h("div", { class: "value-line", data: { path } });
   const node = h("div", "value-node", line);
   const copy = iconButton(ICONS.copy, "Copy value", () => copyText(typeof value === "string" ? value : JSON.stringify(value, null, 2), copy), { class: "icon-button value-copy" });
+  if (branch && !entriesOf(parsed ?? value).length) {
+    line.append(h("span", "caret-space"), ...(key === null ? [] : [h("span", "value-key", visible(key))]), h("span", "value-summary", Array.isArray(parsed ?? value) ? "[ ] empty" : "{ } empty"), copy);
+    return node;
+  }
   if (!branch) {
     line.append(h("span", "caret-space"), ...(key === null ? [] : [h("span", "value-key", visible(key))]), leaf(special ?? value), copy);
     return node;
@@ -93,14 +98,31 @@ function leaf(value) {
  * @param {unknown} value @param {{chip?: import("./text.js").Chip}} [options]
  */
 export function readable(value, { chip } = {}) {
-  if (typeof value === "string") {
-    const parsed = jsonIn(value);
-    if (parsed === undefined) return longText(value, { rich: true, chip });
-    return h("div", "value-tree", valueNode(null, parsed, { open: 2 }));
-  }
-  if (value === null || value === undefined) return h("p", "muted", "Nothing recorded.");
-  if (!isBranch(value)) return prose(String(value));
-  return h("div", "value-tree", valueNode(null, value, { open: 2 }));
+  const parsed = typeof value === "string" ? jsonIn(value) : undefined;
+  if (typeof value === "string" && parsed === undefined) return longText(value, { rich: true, chip });
+  const content = parsed ?? value;
+  if (content === null || content === undefined) return h("p", "muted", "Nothing recorded.");
+  if (!isBranch(content)) return prose(String(content));
+  return asFields(content) ?? h("div", "value-tree", valueNode(null, content, { open: 2 }));
+}
+
+/**
+ * A few named values, or a list of texts, as a form one reads: names small, texts as prose. Deeper and longer things are trees.
+ * @param {any} content @returns {HTMLElement | null} null where a tree says it better
+ */
+function asFields(content) {
+  const entries = entriesOf(content);
+  if (!entries.length || entries.length > FIELDS || leafText(content) !== undefined) return null;
+  if (Array.isArray(content)) return content.every((item) => typeof item === "string") ? h("ol", "texts", content.map((text) => h("li", null, longText(text, { rich: true })))) : null;
+  const shown = (/** @type {unknown} */ value) => {
+    const parsed = typeof value === "string" ? jsonIn(value) : undefined;
+    const inner = parsed ?? value;
+    if (typeof inner === "string") return inner === "" ? h("span", "muted", "empty") : longText(inner, { rich: true });
+    const special = leafText(inner);
+    if (special !== undefined || !isBranch(inner)) return leaf(special ?? inner);
+    return entriesOf(inner).length ? h("div", "value-tree", valueNode(null, inner, { open: 1 })) : h("span", "muted", "empty");
+  };
+  return h("dl", "fields", entries.flatMap(([key, value]) => [h("dt", null, visible(key)), h("dd", null, shown(value))]));
 }
 
 /**
