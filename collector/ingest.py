@@ -8,6 +8,7 @@ neighbours with it: a failed group is written again one batch at a time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ GROUP_BYTES = 8 * 2**20
 """What one transaction takes at most: a few thousand spans, so that a commit stays under half a second."""
 SPAN_BYTES, DOCUMENT_BYTES = 1_000, 400  # of an object in memory, beside its text
 DRAIN_SECONDS = 30.0
+QUIET_SECONDS = 0.5
+"""Without a batch for so long, what the store left for later is done."""
 
 
 def weight(batch: Batch) -> int:
@@ -91,16 +94,24 @@ class Ingest:
     # ---- The writing thread ----
 
     def _run(self) -> None:
-        while group := self._next_group():
-            self._write(group)
+        settled = True
+        while True:
+            group = self._next_group(None if settled else QUIET_SECONDS)
+            if group:
+                self._write(group)
+            elif self._closing:
+                return
+            else:
+                with contextlib.suppress(RightPassageError):  # a full disk: whoever reads tries again
+                    self._store.settle()
+            settled = not group
             with self._wake:
                 self._bytes -= sum(waiting.bytes for waiting in group)
 
-    def _next_group(self) -> Sequence[_Waiting]:
-        """Everything that waits, up to the size of a transaction; empty when all is written and the ingest closes."""
+    def _next_group(self, quiet: float | None) -> Sequence[_Waiting]:
+        """Everything that waits, up to the size of a transaction; empty when nothing came for `quiet` seconds or the ingest closes."""
         with self._wake:
-            while not self._waiting and not self._closing:
-                self._wake.wait()
+            self._wake.wait_for(lambda: self._waiting or self._closing, quiet)
             group: list[_Waiting] = []
             size = 0
             while self._waiting and (not group or size + self._waiting[0].bytes <= GROUP_BYTES):

@@ -55,6 +55,10 @@ class SpanStore(Protocol):
         """Have `listener` called after every change, from the thread that made it: it must not block. Call what it returns to end it."""
         ...
 
+    def settle(self) -> None:
+        """Do what writes left for later and no read has asked for yet; for quiet moments: a large trace takes up to a second."""
+        ...
+
     def give_way_to(self, busy: Callable[[], bool]) -> None:
         """Let background work (a search index) rest while `busy()` is true: slowed down, never stopped for good."""
         ...
@@ -111,7 +115,8 @@ class SpanStore(Protocol):
 
     def changes(self, cursor: int, limit: int = 100, filter: Filter = EVERYTHING) -> tuple[Sequence[TraceSummary], int]:
         """Matching traces touched since `cursor` (an opaque, growing number; 0 is the beginning, -1 means "from now") and the next
-        cursor. The cursor moves past traces that do not match; it stands still when nothing was touched."""
+        cursor. The cursor moves past traces that do not match; it stands still when nothing was touched. A large trace
+        that grows may be told with the sums it had a moment ago: it is touched again when they are up to date."""
         ...
 
     def spans(self, filter: Filter) -> Iterator[Trace]:

@@ -37,6 +37,7 @@ def derive_again(writer: Writer, before: TraceRecord, changes: Changes, facets: 
     if now != before:
         _change_trace(writer, before, now, facets, changes)
     writer.forget([before.id])
+    writer.settled(before.id)
     return len(changed)
 
 

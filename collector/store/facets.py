@@ -7,13 +7,12 @@ query knows what a list costs before it reads it. A kind's list also says how sl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import orjson
 
-from collector.model import SpanKind
 from collector.store.connection import Connection
-from collector.store.rows import KINDS, SpanRecord, TraceRecord
+from collector.store.rows import SpanRecord, TraceRecord
 
 FACETS: Mapping[str, int] = {
     "service": 1,
@@ -85,12 +84,10 @@ class Facets:
         self._gone: list[tuple[int, int, int]] = []
         self._counts: Counter[Value] = Counter()
 
-    def add_spans(self, trace: int, records: Sequence[SpanRecord], earlier_kinds: set[SpanKind] | None) -> None:
-        """The values of new spans; `earlier_kinds` are the kinds the trace had before."""
-        values = span_facets(records)
-        self.add(trace, values, new=not earlier_kinds)
-        known = {KINDS[kind] for kind in earlier_kinds or ()}
-        for kind in {record.kind for record in records} - known:
+    def add_spans(self, trace: int, records: Sequence[SpanRecord], earlier_kinds: Collection[int], *, new: bool) -> None:
+        """The values of new spans; `earlier_kinds` are the kinds the trace had before, `new` says that it had no spans."""
+        self.add(trace, span_facets(records), new=new)
+        for kind in {record.kind for record in records}.difference(earlier_kinds):
             self._counts[KIND, kind] += 1
 
     def add(self, trace: int, values: Iterable[Value], *, new: bool) -> None:

@@ -91,10 +91,15 @@ def running_spans(connection: Connection, trace: int, trace_id: str) -> list[Spa
 # ---- Spans ----
 
 
-def log_events(connection: Connection, trace_id: bytes) -> Mapping[int, list[Event]]:
-    """The log records of a trace's spans, in order of time."""
+def log_events(connection: Connection, trace_id: bytes, span_ids: Sequence[int] | None = None) -> Mapping[int, list[Event]]:
+    """The log records of a trace's spans, or of some of them, in order of time."""
     events: dict[int, list[Event]] = {}
-    for span_id, body in connection.execute("SELECT span_id, body FROM log_events WHERE trace_id=?", (trace_id,)):
+    select, asked = "SELECT span_id, body FROM log_events WHERE trace_id=?", [trace_id]
+    if span_ids is None:
+        rows = connection.execute(select, asked)
+    else:
+        rows = connection.execute(f"{select} AND span_id IN (SELECT value FROM json_each(?))", (*asked, orjson.dumps(span_ids).decode()))
+    for span_id, body in rows:
         events.setdefault(span_id, []).append(packs.event_of(body))
     for found in events.values():
         found.sort(key=lambda event: (event.time_unix_nano, event.name))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 APPLICATION_ID = 0x52505354  # "RPST": says whose file this is
-VERSION = 1
+VERSION = 2
 MIGRATION_SET = "rightpassage"
 
 
@@ -29,6 +29,12 @@ def sql(name: str) -> str:
 def _first(database: Database) -> None:
     """Schema 1."""
     for statement in statements(sql("schema")):
+        database.execute(statement)
+
+
+def _second(database: Database) -> None:
+    """Schema 2: roll-ups that were left for later."""
+    for statement in statements(sql("stale")):
         database.execute(statement)
 
 
@@ -44,7 +50,7 @@ def statements(script: str) -> list[str]:
     return found
 
 
-MIGRATIONS = (("schema 1", _first),)
+MIGRATIONS = (("schema 1", _first), ("schema 2", _second))
 
 
 def version(connection: Connection) -> int:

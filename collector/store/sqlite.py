@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from collector.errors import InvalidValue, StoreUnavailable, TraceNotFound
+from collector.errors import InvalidValue, StoreUnavailable, StoreUnreadable, TraceNotFound
 from collector.filters import EVERYTHING, Filter, says_text
 from collector.model import (
     Batch,
@@ -99,11 +99,11 @@ class SqliteStore:
 
     @contextmanager
     def _snapshot_reader(self) -> Generator[Connection]:
-        with self._reader() as connection, _snapshot(connection):
+        with self._reader(settled=False) as connection, _snapshot(connection):
             yield connection
 
     def _gone(self) -> Sequence[int]:
-        with self._reader() as connection:
+        with self._reader(settled=False) as connection:
             return [row[0] for row in connection.execute(f"SELECT trace FROM gone LIMIT {GONE_AT_ONCE}")]
 
     def _forget_gone(self, traces: Sequence[int]) -> None:
@@ -121,10 +121,13 @@ class SqliteStore:
         return sqlite3.sqlite_version
 
     @contextmanager
-    def _reader(self) -> Generator[Connection]:
-        """A reading connection for the length of one call."""
+    def _reader(self, *, settled: bool = True) -> Generator[Connection]:
+        """A reading connection for the length of one call; before it, roll-ups that wait are made, unless they may go on waiting."""
         if self._closed:
             raise StoreUnavailable(f"{self.path} is closed", retry_after_s=5)
+        if settled:
+            with contextlib.suppress(StoreUnavailable):  # a full disk: what is there can be read
+                self.settle()
         with explained(self.path):
             try:
                 connection = self._idle.get_nowait()
@@ -139,9 +142,9 @@ class SqliteStore:
                     self._idle.put(connection)
 
     @contextmanager
-    def _asking(self, filter: Filter | None) -> Generator[tuple[Connection, Searcher | None]]:
+    def _asking(self, filter: Filter | None, *, settled: bool = True) -> Generator[tuple[Connection, Searcher | None]]:
         """A snapshot for one query, and the search index where the filter looks for text."""
-        with self._reader() as connection:
+        with self._reader(settled=settled) as connection:
             if self._indexer is None or filter is None or not says_text(filter):
                 with _snapshot(connection):
                     yield connection, None
@@ -165,6 +168,10 @@ class SqliteStore:
 
     def write_group(self, batches: Sequence[Batch]) -> Sequence[Written]:
         return self.writer.write(batches)
+
+    def settle(self) -> None:
+        if self._writer is not None and self._writer.stale:
+            self._writer.settle()
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` (from the writing thread; it must not block) after every change; returns what ends it."""
@@ -205,7 +212,7 @@ class SqliteStore:
             return finding.find_spans(connection, self._strings, filter, page, search)
 
     def changes(self, cursor: int, limit: int = 100, filter: Filter = EVERYTHING) -> tuple[Sequence[TraceSummary], int]:
-        with self._asking(filter) as (connection, search):
+        with self._asking(filter, settled=False) as (connection, search):
             if cursor < 0:
                 return (), connection.execute("SELECT seq FROM counters").fetchone()[0]
             select = f"SELECT {columns(TraceRecord)} FROM traces WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -286,6 +293,7 @@ class SqliteStore:
         return Pruned(gone, removed, max(0, before - pruning.file_bytes(self.path)))
 
     def renormalise(self) -> int:
+        self.settle()  # what merely waited is no change
         changed, at = 0, 0
         while True:
             with self.writer.transaction() as connection:
@@ -339,6 +347,8 @@ class SqliteStore:
         writer = self._writer
         if self._indexer is not None:
             self._indexer.close()
+        with contextlib.suppress(StoreUnavailable, StoreUnreadable):
+            self.settle()
         if writer is not None:
             writer.lock.acquire()
         self._closed = True

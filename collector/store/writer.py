@@ -4,6 +4,9 @@ What does not depend on the file (normalising, pricing, the payload's JSON) is d
 traces and spans are known; only new spans go on. Counts and histograms are added to; what depends on the tree of a trace (usage, cost,
 previews) is computed again for the traces that were touched, and the difference goes to hours and sessions. A failed transaction leaves
 nothing behind, neither in the file nor in memory.
+
+A trace of thousands of spans that comes in many batches is not computed again for each: its counts and times go on, and the rest waits in
+`stale` until half as many spans as it had have come, until somebody reads, or until a quiet moment (`settle`).
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ import hashlib
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -25,10 +29,13 @@ from collector.model import Batch, Event, LogRecord, Resource, Scope, Score, Spa
 from collector.store import packs
 from collector.store.connection import Connection, explained, with_nulls
 from collector.store.deriving import derive_again
-from collector.store.facets import Facets, facet_changes
+from collector.store.facets import PACE, Facets, facet_changes
 from collector.store.reading import announced_body, log_events, running_spans, spans_of_trace, understand
 from collector.store.rows import (
     COST_COUNTS,
+    ERROR,
+    KINDS,
+    LIMIT,
     TOKENS_COUNT,
     SpanRecord,
     TraceRecord,
@@ -45,6 +52,9 @@ from collector.store.tallies import Changes, HourKey, MinuteKey, Tally, read_tal
 
 OPEN_SPANS = 50_000
 """Condensed spans kept of traces that wait for their root (about 1 kB each); beyond it the longest untouched trace is read again."""
+DEFERRED_FROM = 128
+"""Spans from which a trace's roll-up may wait: computing it anew costs 7 µs for each span it has, a millisecond here."""
+GROWS_ON = 64  # a trace larger than this that came in several batches is kept condensed though its root is here: more will come
 MOVES_KEPT = 200_000
 IN_CLAUSE = 500
 
@@ -78,6 +88,13 @@ class Prepared:
     logs: Sequence[LogRecord]
     scores: Sequence[tuple[Score, int]]
     duplicates: Counter[int]
+
+
+class Stale(NamedTuple):
+    """How many spans a trace had when it was last rolled up, and whether its spans' rows are behind, too."""
+
+    rolled: int
+    received: bool
 
 
 @dataclass(slots=True)
@@ -174,6 +191,8 @@ class Writer:
         self.traces, self.spans, self.scores, self.seq, *last = self.connection.execute(select).fetchone()
         self._last: dict[str, int] = dict(zip(("traces", "spans", "packs"), last, strict=True))
         self.has_logs = self.connection.execute("SELECT 1 FROM log_events LIMIT 1").fetchone() is not None
+        found = self.connection.execute("SELECT trace, rolled, received FROM stale")
+        self.stale = {trace: Stale(rolled, bool(received)) for trace, rolled, received in found}
 
     @property
     def last_span(self) -> int:
@@ -197,18 +216,48 @@ class Writer:
         with self.transaction():
             group = _Group(self, prepared)
             written = group.store()
-        self._remember(group.open, group.closed)
+            self._remember(group)
         return [written.get(number, Written(0, prepared.duplicates[number], 0)) for number in range(len(batches))]
 
-    def _remember(self, waiting: Mapping[int, list[Span]], closed: Iterable[int]) -> None:
-        self.forget(closed)
-        for trace, spans in waiting.items():
+    def settle(self) -> None:
+        """Roll up what was left for later, a trace in a transaction."""
+        while self.stale:
+            with self.lock:
+                if self.connection.in_transaction or not self.stale:
+                    return
+                with self.transaction():
+                    group = _Group(self, prepare(()))
+                    group.settle(next(iter(self.stale)))
+                    self._remember(group)
+
+    def leave(self, trace: int, waits: Stale) -> None:
+        """The roll-up of a trace waits."""
+        if self.stale.get(trace) != waits:
+            self.stale[trace] = waits
+            self.connection.execute("INSERT OR REPLACE INTO stale VALUES (?, ?, ?)", (trace, *waits))
+
+    def settled(self, trace: int) -> None:
+        """The trace's row says all again."""
+        if self.stale.pop(trace, None) is not None:
+            self.connection.execute("DELETE FROM stale WHERE trace=?", (trace,))
+
+    def _remember(self, group: _Group) -> None:
+        self.forget(group.closed)
+        for trace, spans in group.open.items():
             self.forget([trace])
             self._open[trace] = spans
+            self._open_spans += len(spans)
+        for trace, spans in group.grown.items():
+            self._open[trace].extend(spans)
+            self._open.move_to_end(trace)
             self._open_spans += len(spans)
         while self._open_spans > OPEN_SPANS and len(self._open) > 1:
             _, spans = self._open.popitem(last=False)
             self._open_spans -= len(spans)
+
+    def is_open(self, trace: int) -> bool:
+        """Whether the spans of a trace are here, condensed."""
+        return trace in self._open
 
     def spans_so_far(self, before: TraceRecord) -> list[Span]:
         """The ended spans a trace has in the file, condensed where the trace is still waiting for its root."""
@@ -312,6 +361,7 @@ class _Group:
         self.records: list[SpanRecord] = []
         self.new_traces: list[TraceRecord] = []
         self.open: dict[int, list[Span]] = {}
+        self.grown: dict[int, list[Span]] = {}
         self.closed: set[int] = set()
 
     def store(self) -> Mapping[int, Written]:
@@ -322,7 +372,7 @@ class _Group:
         self._announce()
         for touched in self.touched.values():
             if touched.records or touched.running:
-                self._roll_up(touched)
+                (self._leave if self._may_wait(touched) else self._roll_up)(touched)
         self.connection.executemany(_INSERT_SPAN, with_nulls(self.records))
         self.changes.spans(self.records)
         self.connection.executemany(_INSERT_TRACE, with_nulls(self.new_traces))
@@ -415,6 +465,59 @@ class _Group:
 
     # ---- Roll-ups ----
 
+    def settle(self, trace: int) -> None:
+        """Roll up a trace that waits for it; one that was deleted since waits no more."""
+        row = self.connection.execute(f"{_SELECT_TRACE} WHERE id=?", (trace,)).fetchone()
+        if row is not None:
+            before = TraceRecord._make(row)
+            if self.writer.stale[trace].received:
+                derive_again(self.writer, before, self.changes, self.facets)
+                self.closed.add(trace)
+            else:
+                self._roll_up(Touched(trace, before.trace_id.hex(), before))
+            self.writer.apply(self.changes)
+            self.facets.apply(self.connection)
+        self.writer.settled(trace)
+
+    def _may_wait(self, touched: Touched) -> bool:
+        """Whether too few spans came to compute a large trace anew: it is, whenever it grew by half, so a span is looked at three times."""
+        before = touched.before
+        if before is None or before.span_count < DEFERRED_FROM:
+            return False
+        rolled = self._waits(before).rolled
+        return 2 * (before.span_count + len(touched.arrivals) - rolled) < rolled
+
+    def _waits(self, before: TraceRecord) -> Stale:
+        return self.writer.stale.get(before.id) or Stale(before.span_count, False)
+
+    def _leave(self, touched: Touched) -> None:
+        """Only what adds up: counts, times, facets of the new spans; the rest of the roll-up waits."""
+        before = touched.before
+        assert before is not None, "a new trace is rolled up"
+        records, running = touched.records, before.running_count
+        if running or touched.running:
+            running = self.connection.execute("SELECT count(*) FROM running WHERE trace=?", (touched.id,)).fetchone()[0]
+        start = min(
+            before.start_ns, *(record.start_ns for record in records), *(min(span.start_unix_nano, LIMIT) for span in touched.running)
+        )
+        end = max(before.start_ns + before.duration_ns, *(record.start_ns + record.duration_ns for record in records), start)
+        after = before._replace(
+            seq=self.writer.next_seq(),
+            start_ns=start,
+            duration_ns=min(end - start, LIMIT),
+            span_count=before.span_count + len(records),
+            error_count=before.error_count + sum(record.status == ERROR for record in records),
+            running_count=running,
+        )
+        self.records.extend(records)
+        self.writer.replace_trace(before, after, self.changes)
+        kinds = {record.kind for record in records}
+        self.facets.add_spans(touched.id, records, known_kinds(self.connection, touched.id, kinds), new=False)
+        self.writer.leave(touched.id, self._waits(before))
+        if self.writer.is_open(touched.id):
+            self.grown[touched.id] = [rollup.condense(arrival.span) for arrival in touched.arrivals]
+        self._own_scores(touched)
+
     def _roll_up(self, touched: Touched) -> None:
         """The trace's row again from all its spans; what changed goes to the minutes, hours, facets and the session."""
         writer, before = self.writer, touched.before
@@ -444,10 +547,17 @@ class _Group:
             writer.count_trace(after, self.changes)
         else:
             writer.replace_trace(before, after, self.changes)
-        self.facets.add_spans(touched.id, records, {span.normalised.kind for span in earlier if span.normalised})
+        kinds = {KINDS[span.normalised.kind] for span in earlier if span.normalised}
+        self.facets.add_spans(touched.id, records, kinds, new=not earlier)
         facet_changes(self.facets, before, after, self.intern)
-        self._keep_open(touched.id, summary.root_missing or bool(running), ended, len(earlier))
+        grows = before is not None and len(ended) > GROWS_ON
+        self._keep_open(touched.id, summary.root_missing or bool(running) or grows, ended, len(earlier))
         self._own_scores(touched)
+        waits = writer.stale.get(touched.id)
+        if waits is not None and waits.received:
+            writer.leave(touched.id, Stale(len(ended), received=True))
+        else:
+            writer.settled(touched.id)
 
     def _flag_earlier(self, touched: Touched, flags: Mapping[str, int]) -> None:
         """A late child can take over what its wrapper counted: earlier rows whose flags change are counted out and in again."""
@@ -485,7 +595,8 @@ class _Group:
         if not self.writer.has_logs:
             return
         for touched in self.touched.values():
-            events = log_events(self.connection, bytes.fromhex(touched.trace_id))
+            ids = [id_number(arrival.span.span_id) for arrival in touched.arrivals]
+            events = log_events(self.connection, bytes.fromhex(touched.trace_id), ids)
             for arrival in touched.arrivals:
                 found = events.get(id_number(arrival.span.span_id))
                 if found:
@@ -498,9 +609,16 @@ class _Group:
         for trace_id in logged:
             came_now = {arrival.span.span_id for arrival in self.touched[trace_id].arrivals} if trace_id in self.touched else set[str]()
             late = [log.span_id for log in self.prepared.logs if log.trace_id == trace_id and log.span_id not in came_now]
-            if trace_id in known and late and known[trace_id].span_count:
-                derive_again(self.writer, known[trace_id], self.changes, self.facets)
-                self.open.pop(known[trace_id].id, None)
+            before = known.get(trace_id)
+            if before is None or not late or not before.span_count:
+                continue
+            if before.span_count < DEFERRED_FROM:
+                derive_again(self.writer, before, self.changes, self.facets)
+            else:
+                self.writer.leave(before.id, self._waits(before)._replace(received=True))
+            self.open.pop(before.id, None)
+            self.grown.pop(before.id, None)
+            self.closed.add(before.id)
 
     def _own_scores(self, touched: Touched) -> None:
         """Evaluations that travelled with a span count like any other."""
@@ -543,6 +661,13 @@ def traces_by_id(connection: Connection, trace_ids: Sequence[str]) -> Mapping[st
 def known_spans(connection: Connection, trace: int, span_ids: Sequence[int]) -> set[int]:
     select = "SELECT span_id FROM spans WHERE trace=? AND span_id IN (SELECT value FROM json_each(?))"
     return {row[0] for row in connection.execute(select, (trace, orjson.dumps(list(span_ids)).decode()))}
+
+
+def known_kinds(connection: Connection, trace: int, kinds: Collection[int]) -> set[int]:
+    """Which of the kinds a trace has: its lists by kind and octave are asked, not its spans."""
+    select = "SELECT 1 FROM facets WHERE field=? AND value IN (SELECT value FROM json_each(?)) AND trace=? LIMIT 1"
+    paces = {kind: orjson.dumps([kind * 64 + octave for octave in range(64)]).decode() for kind in kinds}
+    return {kind for kind in kinds if connection.execute(select, (PACE, paces[kind], trace)).fetchone() is not None}
 
 
 def remember_move(connection: Connection, before: TraceRecord, seq: int) -> None:

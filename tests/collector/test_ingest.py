@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -163,4 +164,17 @@ async def test_an_asker_that_goes_away_is_no_harm(gate: Gate) -> None:
     gate.opened.set()
     assert (await ingest.accept(Batch(spans=question(1)))).spans == 3
     assert len(gate.find_traces(EVERYTHING, PageRequest()).items) == 2
+    ingest.close()
+
+
+def test_what_was_left_for_later_is_done_in_a_quiet_moment(store: SqliteStore) -> None:
+    ingest = Ingest(store)
+    spans = [span(0, number, 0 if number else None) for number in range(300)]
+    for at in range(0, 300, 20):
+        ingest.accept_blocking(Batch(spans=spans[at : at + 20]))
+    assert store.writer.stale
+    until = time.monotonic() + 10
+    while store.writer.stale and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not store.writer.stale
     ingest.close()

@@ -25,14 +25,15 @@ from hypothesis import strategies as st
 
 from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
 from collector.filters import EVERYTHING, FIELDS, Op, Type, for_spans, for_traces, parse
-from collector.model import Batch, PageRequest, Span
-from collector.store import open_store, packs, words
+from collector.model import Batch, Event, LogRecord, PageRequest, Span
+from collector.store import open_store, packs, words, writer
 from collector.store.connection import connect, sqlite3
 from collector.store.finding import Shortlists, conjuncts, holding
+from collector.store.pruning import remove_traces
 from collector.store.sqlite import SqliteStore
 from collector.store.where import Where
 from tests.collector.store.conformance import image
-from tests.collector.store.samples import MINUTE, NOW, forest, question, span, trace_id
+from tests.collector.store.samples import MINUTE, NOW, forest, llm, question, span, trace_id
 
 ALL = PageRequest(limit=1000)
 
@@ -431,35 +432,79 @@ def test_conjuncts_are_flat() -> None:
 # ---- Any order ----
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(seed=st.integers(0, 10**6), data=st.data())
-def test_any_interleaving_gives_the_same_derived_data(tmp_path_factory: pytest.TempPathFactory, seed: int, data: st.DataObject) -> None:
-    """Order, split, repetition, restarts and renormalising in between: the same summaries, counts and histograms."""
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6), deferred_from=st.sampled_from([2, 5, 128]), data=st.data())
+def test_any_interleaving_gives_the_same_derived_data(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, deferred_from: int, data: st.DataObject
+) -> None:
+    """Order, split, repetition, log records, reads, restarts and renormalising in between: the same summaries, counts and histograms,
+    whether large traces are rolled up at once or later."""
     folder = tmp_path_factory.mktemp("orders")
-    spans = forest(random.Random(seed), traces=3, spans=7)
+    spans = forest(random.Random(seed), traces=3, spans=14)
+    logs = [answer_log(span) for span in spans[::4]]
     straight = open_store(folder / "straight.db")
-    straight.write(Batch(spans=spans))
+    straight.write(Batch(spans=spans, logs=logs))
     shuffled = data.draw(st.permutations(spans + spans[: len(spans) // 2]))
-    crooked = open_store(folder / "crooked.db")
-    while shuffled:
-        size = data.draw(st.integers(1, 6))
-        if data.draw(st.booleans()):  # announcements, also of spans that have ended
-            crooked.write(Batch(running=[running(one) for one in shuffled[size - 1 : size + 2]]))
-        crooked.write(Batch(spans=shuffled[:size]))
-        shuffled = shuffled[size:]
-        match data.draw(st.sampled_from(["go on", "go on", "go on", "restart", "renormalise"])):
-            case "restart":
-                crooked.close()
-                crooked = open_store(folder / "crooked.db")
-            case "renormalise":
-                assert crooked.renormalise() == 0
-            case _:
-                pass
+    late = data.draw(st.permutations(logs))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "DEFERRED_FROM", deferred_from)
+        patch.setattr(writer, "GROWS_ON", deferred_from)
+        crooked = open_store(folder / "crooked.db")
+        while shuffled or late:
+            size = data.draw(st.integers(1, 6))
+            if data.draw(st.booleans()):  # announcements, also of spans that have ended
+                crooked.write(Batch(running=[running(one) for one in shuffled[size - 1 : size + 2]]))
+            told = late[: data.draw(st.integers(0, 2))] if shuffled else late
+            crooked.write(Batch(spans=shuffled[:size], logs=told))
+            shuffled, late = shuffled[size:], late[len(told) :]
+            match data.draw(st.sampled_from(["go on", "go on", "go on", "look", "restart", "die", "renormalise"])):
+                case "look":
+                    crooked.stats()
+                case "restart":
+                    crooked.close()
+                    crooked = open_store(folder / "crooked.db")
+                case "die":
+                    patch.setattr(crooked, "settle", lambda: None)
+                    crooked.close()
+                    crooked = open_store(folder / "crooked.db")
+                case "renormalise":
+                    assert crooked.renormalise() == 0
+                case _:
+                    pass
     try:
         assert image(crooked) == image(straight)
     finally:
         crooked.close()
         straight.close()
+
+
+def test_a_large_trace_is_rolled_up_when_it_grew_by_half_or_is_read(store: SqliteStore, path: Path) -> None:
+    spans = [span(0, 0), *(llm(0, number, 0, tokens=10) for number in range(1, 400))]
+    for at in range(0, len(spans), 20):
+        store.write(Batch(spans=spans[at : at + 20]))
+    plain = connect(path, read_only=True)
+    state = "SELECT span_count, input_tokens, (SELECT rolled FROM stale) FROM traces"
+    count, tokens, rolled = plain.execute(state).fetchone()
+    assert (count, tokens) == (400, 10 * (rolled - 1))
+    assert 3 * rolled > 2 * count
+    (row,) = store.find_traces(EVERYTHING, ALL).items
+    assert (row.span_count, row.usage.input_tokens) == (400, 3990)
+    assert plain.execute(state).fetchone() == (400, 3990, None)
+    plain.close()
+
+
+def test_a_trace_that_waits_for_its_roll_up_may_be_deleted(store: SqliteStore, path: Path) -> None:
+    for at in range(0, 300, 20):
+        store.write(Batch(spans=[llm(0, number, 0) for number in range(at, at + 20)]))
+    remove_traces(store.writer, [1])
+    assert (store.stats().traces, store.stats().spans) == (0, 0)
+    assert store.aggregate(EVERYTHING, ["count", "tokens"], []) in ([], [{"count": 0, "tokens": 0}])
+
+
+def answer_log(span: Span) -> LogRecord:
+    """A log record with a model's answer for a span."""
+    event = Event("gen_ai.choice", span.start_unix_nano + 5, {"message": {"role": "assistant", "content": f"log of {span.name}"}})
+    return LogRecord(span.trace_id, span.span_id, event)
 
 
 def running(ended: Span) -> Span:
