@@ -27,6 +27,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.dialects import use_rules
+from collector.errors import InvalidValue
 from collector.guard import Guard, HostList
 from collector.ingest import Ingest
 from collector.live import Tail
@@ -54,7 +55,7 @@ from collector.routes import (
 from collector.routes.otlp import OtlpEndpoint, signal_of
 from collector.routes.parts import Parts
 from collector.settings import Address, ServeSettings
-from collector.store import open_store
+from collector.store import open_store, store_path
 
 if TYPE_CHECKING:
     from collector.client import CollectorClient
@@ -265,8 +266,10 @@ def serving(settings: ServeSettings) -> Generator[str, None, None]:
 
 
 @contextmanager
-def private_collector(db: str) -> Generator[CollectorClient, None, None]:
-    """A client of a collector of its own, over a database that no other one holds."""
+def private_collector(db: str, *, create: bool = True) -> Generator[CollectorClient, None, None]:
+    """A client of a collector of its own, over a database that no other one holds; not to `create`: one that is there."""
+    if not create and not (path := store_path(db)).exists():
+        raise InvalidValue(f"there is no database at {path}")
     from collector.client import CollectorClient  # here: `serve` starts 0.1 s earlier without an HTTP client
 
     token = secrets.token_urlsafe(24)

@@ -7,6 +7,7 @@ Imports are inside the commands: `rightpassage --help` must not pay for a web se
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -22,7 +23,7 @@ from collector.errors import CollectorUnreachable, FilterError, InvalidValue, Ri
 from collector.settings import DEFAULT_COLLECTOR, DEFAULT_GRPC, DEFAULT_HTTP, human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -42,6 +43,7 @@ cli = typer.Typer(
 RUN, LOOK, KEEP = "Run", "Look", "Keep"  # panels of the help
 
 GRPC_OFF = "off"
+MOST_TRACES = 10**12
 
 
 # ---- Options ----
@@ -52,6 +54,23 @@ def _option(*names: str, help: str, metavar: str = "", **more: Any) -> Any:
     long = next(name for name in names if name.startswith("--"))
     variable = "RIGHTPASSAGE_" + long[2:].replace("-", "_").upper()
     return typer.Option(*names, help=help, metavar=metavar, envvar=variable, show_envvar=False, **more)
+
+
+def _number(option: str, least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number within bounds; the refusal names option and value, which the framework's own does not."""
+
+    def read(text: str) -> int:
+        with suppress(ValueError):
+            if least <= (number := int(text)) <= most:
+                return number
+        raise InvalidValue(f"{option} {text!r} is not a whole number from {least} to {most}")
+
+    return read
+
+
+def _counted(*names: str, least: int, most: int, **more: Any) -> Any:
+    """An option that takes a whole number."""
+    return _option(*names, parser=_number(names[0], least, most), **more)
 
 
 Db: TypeAlias = Annotated[
@@ -65,7 +84,7 @@ Token: TypeAlias = Annotated[
 AllowHost: TypeAlias = Annotated[
     list[str] | None, _option("--allow-host", help="Another name this collector is asked for by; repeatable, * for any.", metavar="NAME")
 ]
-Port: TypeAlias = Annotated[int, _option("--port", help="Port of the viewer; 0 takes a free one.", metavar="PORT", min=0, max=65_535)]
+Port: TypeAlias = Annotated[int, _counted("--port", help="Port of the viewer; 0 takes a free one.", metavar="PORT", least=0, most=65_535)]
 NoBrowser: TypeAlias = Annotated[bool, _option("--no-browser", help="Do not open a browser.")]
 
 Collector: TypeAlias = Annotated[str, _option("--collector", help="A running collector.", metavar="URL")]
@@ -89,7 +108,9 @@ def _joined(words: Sequence[str] | None) -> str:
 
 
 @contextmanager
-def _asked(context: typer.Context, collector: str, db: str | None, token: str | None) -> Generator[CollectorClient, None, None]:
+def _asked(
+    context: typer.Context, collector: str, db: str | None, token: str | None, *, create: bool = False
+) -> Generator[CollectorClient, None, None]:
     """The collector that was named, or a private one over the file that was named; the command line beats the environment."""
     by_collector, by_db = (getattr(context.get_parameter_source(name), "name", "") for name in ("collector", "db"))
     if by_collector == by_db == "COMMANDLINE":
@@ -97,7 +118,7 @@ def _asked(context: typer.Context, collector: str, db: str | None, token: str | 
     if db and (by_db == "COMMANDLINE" or by_collector == "DEFAULT"):
         from collector.app import private_collector
 
-        with private_collector(db) as client:
+        with private_collector(db, create=create) as client:
             yield client
         return
     from collector.client import CollectorClient
@@ -145,7 +166,7 @@ RetainSize: TypeAlias = Annotated[
     str | None, _option("--retain-size", help="Prune the oldest above this size, as in 10GB.", metavar="SIZE")
 ]
 RetainTraces: TypeAlias = Annotated[
-    int | None, _option("--retain-traces", help="Prune the oldest above this many traces.", metavar="N", min=1)
+    int | None, _counted("--retain-traces", help="Prune the oldest above this many traces.", metavar="N", least=1, most=MOST_TRACES)
 ]
 RetainScored: TypeAlias = Annotated[bool, _option("--retain-scored", help="Spare traces that carry a score.")]
 Prices: TypeAlias = Annotated[
@@ -174,7 +195,8 @@ def serve(
     Prints one line `ready http://… grpc://…` once it accepts. SIGTERM and Ctrl-C finish what is running, and exit 0."""
     from collector.settings import parse_bytes
 
-    settings = _serve_settings(db, http, grpc, token, allow_host, _policy(retain_age, retain_size, retain_traces, retain_scored, None))
+    policy = _policy(retain_age, retain_size, retain_traces, retain_scored, options=("--retain-age", "--retain-size"))
+    settings = _serve_settings(db, http, grpc, token, allow_host, policy)
     from dataclasses import replace
 
     from collector.app import serve
@@ -188,8 +210,14 @@ def _say(line: str) -> None:
 
 
 def _serve_settings(
-    db: str | None, http: str, grpc: str, token: str | None, hosts: Sequence[str] | None, retention: RetentionPolicy
+    db: str | None,
+    http: str,
+    grpc: str,
+    token: str | None,
+    hosts: Sequence[str] | None = None,
+    retention: RetentionPolicy | None = None,
 ) -> ServeSettings:
+    from collector.model import RetentionPolicy
     from collector.settings import Address, ServeSettings, default_database
 
     settings = ServeSettings(
@@ -198,19 +226,22 @@ def _serve_settings(
         grpc=None if grpc.strip().lower() == GRPC_OFF else Address.parse(grpc, "--grpc"),
         token=token or None,
         allowed_hosts=tuple(hosts or ()),
-        retention=retention,
+        retention=retention or RetentionPolicy(),
     )
     settings.check()
     return settings
 
 
-def _policy(age: str | None, size: str | None, traces: int | None, keep_scored: bool, service: str | None) -> RetentionPolicy:
+def _policy(
+    age: str | None, size: str | None, traces: int | None, keep_scored: bool, service: str | None = None, *, options: tuple[str, str]
+) -> RetentionPolicy:
+    """What the options say; `options` names those of age and size, for a refusal."""
     from collector.model import RetentionPolicy
     from collector.settings import parse_bytes, parse_duration_ns
 
     return RetentionPolicy(
-        max_age_ns=parse_duration_ns(age, "the age") if age else None,
-        max_bytes=parse_bytes(size, "the size") if size else None,
+        max_age_ns=parse_duration_ns(age, options[0]) if age else None,
+        max_bytes=parse_bytes(size, options[1]) if size else None,
         max_traces=traces,
         keep_scored=keep_scored,
         service=service,
@@ -229,7 +260,7 @@ def up(
     """Collector and viewer together; Ctrl-C stops both."""
     from collector.siblings import Family, up
 
-    settings = _serve_settings(db, http, grpc, token, None, _policy(None, None, None, False, None))
+    settings = _serve_settings(db, http, grpc, token)
     up(Family(settings, port, browser=not no_browser), announce=_say)
 
 
@@ -256,7 +287,7 @@ def demo(
     grpc: Grpc = DEFAULT_GRPC,
     port: Port = 8501,
     bot_port: Annotated[
-        int, _option("--bot-port", help="Port of the docs bot; 0 takes a free one.", metavar="PORT", min=0, max=65_535)
+        int, _counted("--bot-port", help="Port of the docs bot; 0 takes a free one.", metavar="PORT", least=0, most=65_535)
     ] = 8600,
     demo_db: Annotated[
         str | None, _option("--demo-db", help="Database of the demo. Default: its own file in the data folder.", metavar="PATH")
@@ -272,7 +303,7 @@ def demo(
 
     if docs is not None and not docs.is_dir():
         raise InvalidValue(f"--docs {str(docs)!r} is not a folder")
-    settings = _serve_settings(demo_db or demo_database(), http, grpc, None, None, _policy(None, None, None, False, None))
+    settings = _serve_settings(demo_db or demo_database(), http, grpc, None)
     family = Family(settings, port, browser=not no_browser, bot_port=bot_port, docs=docs, fresh=fresh)
     demo(family, console=_console(stderr=True), announce=_say)
 
@@ -284,7 +315,7 @@ def demo(
 def find(
     context: typer.Context,
     filter: FilterWords = None,
-    limit: Annotated[int, _option("--limit", "-n", help="How many at most.", metavar="N", min=1, max=1000)] = 20,
+    limit: Annotated[int, _counted("--limit", "-n", help="How many at most, 1 to 1000.", metavar="N", least=1, most=1000)] = 20,
     order: Annotated[
         str, _option("--order", help="start_time, duration, cost, tokens, span_count or error_count; with - descending.", metavar="ORDER")
     ] = "-start_time",
@@ -340,7 +371,9 @@ def show(
 def tail(
     context: typer.Context,
     filter: FilterWords = None,
-    last: Annotated[int, _option("--last", "-n", help="Begin with this many that are there already.", metavar="N", min=0, max=1000)] = 10,
+    last: Annotated[
+        int, _counted("--last", "-n", help="Begin with this many that are there already, at most 1000.", metavar="N", least=0, most=1000)
+    ] = 10,
     as_json: AsJson = False,
     collector: Collector = DEFAULT_COLLECTOR,
     token: AskedToken = None,
@@ -393,6 +426,7 @@ def doctor(
     Sends a probe over each transport and removes it again; reads the variables that point SDKs somewhere; looks at what came lately.
     Exits 1 when something is broken."""
     from collector.doctor import diagnose, failed
+    from collector.terminal import print_check
 
     checks = []
     styles = {"ok": "green", "failed": "red", "warning": "yellow"}
@@ -400,9 +434,7 @@ def doctor(
     for check in diagnose(collector, grpc_target=_grpc_of(collector, grpc, token), token=token, environment=os.environ):
         checks.append(check)
         if not as_json:
-            mark, _, rest = check.line().partition(" ")
-            console.print(mark, style=styles[check.outcome], end=" ")
-            console.print(rest)
+            print_check(console, check.line(), styles[check.outcome])
     if as_json:
         _print_json({"checks": [{"name": c.name, "outcome": c.outcome, "seen": c.seen, "advice": c.advice} for c in checks]})
     raise typer.Exit(1 if failed(checks) else 0)
@@ -486,7 +518,7 @@ def import_(
     for file in files:
         if not file.is_file():
             raise InvalidValue(f"{str(file)!r} is not a file")
-    with _asked(context, collector, db, token) as client:
+    with _asked(context, collector, db, token, create=True) as client:
         written = import_files(client, files, _console(stderr=True))
     _say(f"{written.spans:,} spans stored, {written.duplicates:,} were there already")
 
@@ -496,7 +528,9 @@ def prune(
     context: typer.Context,
     older_than: Annotated[str | None, _option("--older-than", help="Traces older than this, as in 30d.", metavar="DURATION")] = None,
     max_size: Annotated[str | None, _option("--max-size", help="The oldest above this size, as in 2GB.", metavar="SIZE")] = None,
-    max_traces: Annotated[int | None, _option("--max-traces", help="The oldest above this many traces.", metavar="N", min=0)] = None,
+    max_traces: Annotated[
+        int | None, _counted("--max-traces", help="The oldest above this many traces.", metavar="N", least=0, most=MOST_TRACES)
+    ] = None,
     keep_scored: Annotated[bool, _option("--keep-scored", help="Spare traces that carry a score.")] = False,
     service: Annotated[str | None, _option("--service", help="Only traces of this service.", metavar="NAME")] = None,
     dry_run: Annotated[bool, _option("--dry-run", help="Say what would go, and remove nothing.")] = False,
@@ -507,8 +541,9 @@ def prune(
     """Remove old traces, the oldest first, and give the space back."""
     if older_than is None and max_size is None and max_traces is None:
         raise InvalidValue("say what to prune by: --older-than 30d, --max-size 2GB or --max-traces 10000")
+    policy = _policy(older_than, max_size, max_traces, keep_scored, service, options=("--older-than", "--max-size"))
     with _asked(context, collector, db, token) as client:
-        pruned = client.prune(_policy(older_than, max_size, max_traces, keep_scored, service), dry_run=dry_run)
+        pruned = client.prune(policy, dry_run=dry_run)
     verb = "would go" if pruned.dry_run else "removed"
     freed = f"{human_bytes(pruned.bytes_freed)} {'would be freed' if pruned.dry_run else 'freed'}"
     _say(f"{pruned.traces:,} traces, {pruned.spans:,} spans {verb}; {freed}")
@@ -586,13 +621,16 @@ def _version(asked: bool) -> None:
 
 @cli.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", metavar="", callback=_version, is_eager=True)] = False,
 ) -> None:
     pass
 
 
 def run() -> int:
-    """The `rightpassage` command: our own errors become one line on stderr and exit status 1."""
+    """The `rightpassage` command: our own errors, and the system's about files, become one line on stderr and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the terminal's encoding lacks is a question mark, not a traceback
     try:
         cli()
     except RightPassageError as error:
@@ -605,6 +643,9 @@ def run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return 0
+    except OSError as problem:
+        print(f"rightpassage: {problem.filename or 'the output'}: {problem.strerror or problem}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +77,7 @@ class CollectorClient:
     def __init__(
         self, url: str = DEFAULT_URL, token: str | None = None, *, timeout_s: float = 30, transport: httpx.BaseTransport | None = None
     ) -> None:
-        self.url, self.token = url.rstrip("/"), token
+        self.url, self.token = _checked(url), token
         headers = {b"authorization": f"Bearer {token}".encode()} if token else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s, transport=transport, trust_env=False)
 
@@ -325,6 +325,17 @@ class CollectorClient:
         return CollectorUnreachable(
             f"no collector answers at {self.url} ({problem or type(problem).__name__}); start one: rightpassage serve"
         )
+
+
+def _checked(url: str) -> str:
+    """`http://HOST:PORT`, also written without the scheme."""
+    whole = url.strip().rstrip("/")
+    whole = whole if "://" in whole else f"http://{whole}"
+    with suppress(httpx.InvalidURL):
+        parsed = httpx.URL(whole)
+        if parsed.scheme in ("http", "https") and parsed.host:
+            return whole
+    raise InvalidValue(f"{url!r} is not the address of a collector: write http://HOST:PORT, as in {DEFAULT_URL}")
 
 
 def _given(**options: Any) -> dict[str, Any]:

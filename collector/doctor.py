@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import grpc
 import httpx
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
 
 from collector import otlp
 from collector.client import CollectorClient
@@ -65,7 +67,7 @@ def diagnose(
     """Checks as they are done, the most basic first. Stops early where nothing answers, because the rest would only repeat it."""
     base = endpoint.rstrip("/")
     yield from check_environment(environment or {}, base, grpc_target)
-    with httpx.Client(base_url=base, timeout=PATIENCE_S, trust_env=False, headers=_bearer(token)) as http:
+    with httpx.Client(base_url=base, timeout=PATIENCE_S, trust_env=False, headers=_header(token)) as http:
         answers = _who_answers(http, base)
         yield answers
         if answers.outcome is not Outcome.FAILED:
@@ -79,8 +81,8 @@ def failed(checks: Sequence[Check]) -> bool:
     return any(check.outcome is Outcome.FAILED for check in checks)
 
 
-def _bearer(token: str | None) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"} if token else {}
+def _header(token: str | None) -> dict[bytes, bytes]:
+    return {b"authorization": f"Bearer {token}".encode()} if token else {}
 
 
 # ---- Who is there ----
@@ -159,7 +161,16 @@ def _over_http(http: httpx.Client, base: str, token: str | None) -> Iterator[Che
         if answer.status_code == 200 and COLLECTOR_HEADER in answer.headers:
             yield _arrived(name, base, token, probe)
         else:
-            yield Check(name, Outcome.FAILED, f"HTTP {answer.status_code}: {answer.text[:200]}", _HTTP_ADVICE.get(answer.status_code, ""))
+            yield Check(name, Outcome.FAILED, f"HTTP {answer.status_code}: {_said(answer)}", _HTTP_ADVICE.get(answer.status_code, ""))
+
+
+def _said(answer: httpx.Response) -> str:
+    """The message of a google.rpc.Status, in whichever encoding; of another program the beginning of what it sent."""
+    with suppress(DecodeError, KeyError, TypeError, ValueError):
+        if answer.headers.get("content-type", "").startswith("application/x-protobuf"):
+            return status_pb2.Status.FromString(answer.content).message
+        return str(answer.json()["message"])
+    return answer.text[:200]
 
 
 _HTTP_ADVICE = {
@@ -204,7 +215,11 @@ def _arrived(name: str, base: str, token: str | None, probe: Span) -> Check:
 def _over_grpc(target: str, base: str, token: str | None) -> Check:
     name, probe = f"OTLP over gRPC at {target}", _probe()
     address = target.split("://")[-1]
-    metadata = tuple(_bearer(token).items())
+    if token and not token.isascii():
+        return Check(
+            name, Outcome.WARNING, "the token has letters beyond ASCII, which gRPC cannot carry", "choose a token of ASCII letters"
+        )
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
     with grpc.insecure_channel(address, options=[("grpc.enable_retries", 0)]) as channel:
         export = channel.unary_unary(EXPORT)
         try:

@@ -18,6 +18,7 @@ from collector.model import RetentionPolicy
 DEFAULT_HTTP = "127.0.0.1:4318"
 DEFAULT_GRPC = "127.0.0.1:4317"
 DEFAULT_COLLECTOR = "http://127.0.0.1:4318"
+_EXAMPLES = {"--http": DEFAULT_HTTP, "--grpc": f"{DEFAULT_GRPC}, or off"}
 
 _UNITS_NS = {
     "ms": 1_000_000,
@@ -42,7 +43,8 @@ class Address:
         """`HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `PORT` (the last two on 127.0.0.1)."""
         host, _, port = text.strip().rpartition(":")
         if not port.isdecimal() or int(port) > 65_535:
-            raise InvalidValue(f"{option} {text!r} is not HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:4318")
+            example = _EXAMPLES.get(option, DEFAULT_HTTP)
+            raise InvalidValue(f"{option} {text!r} is not HOST:PORT with a port from 0 to 65535, as in {example}")
         return cls(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
 
     @property

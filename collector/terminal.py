@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from collector.jsonform import encode
 from collector.model import Document, Span, SpanKind, StatusCode, Trace, TraceSummary
 
 KIND_STYLES: Mapping[SpanKind, tuple[str, str]] = {  # a letter-wide sign and its colour
@@ -200,7 +201,7 @@ def _details(span: Span, guides: str, width: int, everything: bool) -> Iterator[
     if everything:
         for label, value in (("in", known.input), ("out", known.output)):
             if value is not None:
-                text = clean(value if isinstance(value, str) else str(value))
+                text = clean(value if isinstance(value, str) else encode(value).decode())
                 line = Text(guides, style="bright_black").append(f"  {label:<4}", style="bright_black")
                 yield line.append(_cut(text, width - cell_len(guides) - 6))
 
@@ -263,6 +264,20 @@ def _preorder(spans: Sequence[Span], deepest: int) -> Iterator[tuple[Span, str, 
                     stack.append((below[place], f"{inherited}{depth + 1} ", inherited, depth + 1))
 
 
+# ---- The doctor ----
+
+
+def print_check(console: Console, line: str, style: str) -> None:
+    """`✓ what was tried: what was seen`, its advice below; what a terminal folds stays behind the mark."""
+    if not console.is_terminal:
+        console.print(line, soft_wrap=True)
+        return
+    mark, _, rest = line.partition(" ")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(Text(mark, style=style), "\n".join(part.strip() for part in rest.split("\n")))
+    console.print(grid)
+
+
 # ---- Many traces ----
 
 
@@ -311,7 +326,7 @@ def _dot(summary: TraceSummary) -> Text:
 
 def tail_line(summary: TraceSummary, width: int) -> Text:
     """One line for a trace that arrived or changed."""
-    line = Text(when(summary.start_unix_nano).rjust(8) + " ", style="bright_black").append_text(_dot(summary))
+    line = Text(when(summary.start_unix_nano).rjust(11) + " ", style="bright_black").append_text(_dot(summary))
     trace_id = summary.trace_id if width >= 150 else summary.trace_id[:12]
     figures = f"{several(summary.span_count, 'span'):>9} {duration(summary.duration_ns):>9}  {trace_id}"
     room = max(10, width - line.cell_len - cell_len(figures) - 2)

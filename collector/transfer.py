@@ -62,11 +62,16 @@ def _target(output: str) -> Generator[IO[bytes], None, None]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = Path(f"{output}.part")
+    target = Path(output).resolve()  # a link stays one
+    part = target.with_name(f"{target.name}.part")
     try:
+        if target.exists() and not target.is_file():  # /dev/null, a pipe: written to, never replaced
+            with target.open("wb") as out:
+                yield out
+            return
         with part.open("wb") as out:
             yield out
-        part.replace(output)
+        part.replace(target)
     except OSError as problem:
         raise InvalidValue(f"cannot write {output!r}: {problem.strerror}") from problem
     finally:

@@ -22,10 +22,12 @@ def open_store(url_or_path: str | Path, *, read_only: bool = False) -> SqliteSto
     """
     from collector.store.sqlite import SqliteStore
 
-    return SqliteStore(_path(str(url_or_path)), read_only=read_only)
+    return SqliteStore(store_path(url_or_path), read_only=read_only)
 
 
-def _path(given: str) -> Path:
+def store_path(url_or_path: str | Path) -> Path:
+    """The file that a path or URL names."""
+    given = str(url_or_path)
     scheme, separator, _ = given.partition("://")
     if not separator:
         return Path(given)

@@ -149,6 +149,8 @@ def test_a_taken_port_is_one_line_naming_it_and_the_option(tmp_path: Path, optio
         (["--db", "mysql://x"], ["mysql", "sqlite"]),
         (["--db", "/proc/nothing/t.db"], ["/proc/nothing"]),
         (["--retain-age", "a month"], ["a month", "30d"]),
+        (["--retain-age", "3"], ["--retain-age", "'3'"]),
+        (["--retain-traces", "0"], ["--retain-traces", "'0'", "from 1"]),
         (["--max-body", "huge"], ["huge"]),
     ],
 )
@@ -167,6 +169,36 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert str(database) in refused.stderr
     assert database.read_bytes().startswith(b"a diary")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["find", "--limit", "5000"], ["--limit", "'5000'", "1000"]),
+        (["find", "-n", "many"], ["--limit", "'many'"]),
+        (["up", "--port", "70000"], ["--port", "'70000'", "65535"]),
+        (["stats", "--collector", "ftp://there"], ["ftp://there", "http://HOST:PORT"]),
+        (["stats", "--collector", "http://[::1"], ["http://[::1", "http://HOST:PORT"]),
+        (["prune", "--older-than", "3"], ["--older-than", "'3'", "30d"]),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_its_option(arguments: list[str], words: list[str]) -> None:
+    refused = command(*arguments)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1, refused.stderr
+    assert all(word in refused.stderr for word in words), refused.stderr
+
+
+def test_a_value_from_the_environment_is_refused_the_same_way() -> None:
+    assert "--limit 'zz'" in command("find", environment={"RIGHTPASSAGE_LIMIT": "zz"}).stderr
+
+
+@pytest.mark.parametrize("name", ["find", "stats", "export", "renormalise"])
+def test_a_mistyped_database_is_not_made(tmp_path: Path, name: str) -> None:
+    missing = tmp_path / "typo.db"
+    refused = command(name, "--db", str(missing))
+    assert (refused.returncode, refused.stderr) == (1, f"rightpassage: there is no database at {missing}\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
@@ -207,6 +239,20 @@ def test_json_is_the_form_of_the_api(running: RunningCollector, trace_id: str) -
     stats = json.loads(command("stats", "--json", "--collector", running.http).stdout)
     assert stats["traces"] >= 1
     assert {"spans", "sessions", "bytes"} <= stats.keys()
+
+
+def test_a_terminal_of_few_letters_gets_question_marks(running: RunningCollector, trace_id: str) -> None:
+    for arguments in (["find"], ["show", trace_id], ["doctor"], ["--help"]):
+        asked = command(*arguments, environment={"RIGHTPASSAGE_COLLECTOR": running.http, "PYTHONIOENCODING": "ascii"})
+        assert (asked.returncode, asked.stderr) == (0, ""), arguments
+
+
+def test_a_full_disk_is_one_line(running: RunningCollector, trace_id: str) -> None:
+    line = [sys.executable, "-m", "collector", "find", "--json", "--collector", running.http]
+    with open("/dev/full", "w") as full:
+        failed = subprocess.run(line, env=CLEAN, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert failed.returncode == 1
+    assert failed.stderr == "rightpassage: the output: No space left on device\n"
 
 
 def test_a_bad_filter_is_pointed_at(running: RunningCollector) -> None:

@@ -49,6 +49,15 @@ def test_a_wrong_or_missing_token_is_said_so(tmp_path: Path) -> None:
             assert failed(checks)
             assert "token" in " ".join(check.seen + check.advice for check in checks)
         assert not failed(list(diagnose(running.http, running.grpc, "secret")))
+        refusals = [check.seen for check in diagnose(running.http, None, "wrong") if "OTLP" in check.name]
+        assert set(refusals) == {"HTTP 401: this collector wants `Authorization: Bearer TOKEN` with the token it was started with"}
+
+
+def test_a_token_of_other_letters_is_tried_and_grpc_cannot_carry_it(tmp_path: Path) -> None:
+    with running_collector(tmp_path / "t.db", "--token", "тайна") as running:
+        *http, grpc = diagnose(running.http, running.grpc, "тайна")
+        assert not failed(http)
+        assert (grpc.outcome, "ASCII" in grpc.seen) == (Outcome.WARNING, True)
 
 
 def test_swapped_ports_are_recognised(tmp_path: Path) -> None:

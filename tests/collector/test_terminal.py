@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -113,6 +115,11 @@ def test_the_list_and_the_tail_fit(width: int) -> None:
     assert len(lines) == 5
     assert max(map(cell_len, lines)) <= width
     assert all(TRACE[:8] in line for line in lines[1:])
+
+
+def test_the_tail_is_in_columns_whatever_day_it_is() -> None:
+    old, new = tail_line(SUMMARY, 100), tail_line(replace(SUMMARY, start_unix_nano=time.time_ns()), 100)
+    assert old.plain.index("How") == new.plain.index("How")
 
 
 def test_amounts_read_well() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -138,4 +140,21 @@ def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
     with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue):
         export_to(client, "kindd:llm", "otlp-jsonl", str(target), QUIET)
     assert target.read_text() == "old"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_export_goes_through_what_is_no_file_and_leaves_it_there(tmp_path: Path) -> None:
+    pipe, link, real = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "real.jsonl"
+    os.mkfifo(pipe)
+    real.write_text("old")
+    link.symlink_to(real)
+    with private_collector(str(tmp_path / "t.db")) as client:
+        client.import_bytes(json.dumps(requests(1)[0]).encode())
+        with ThreadPoolExecutor() as pool:
+            read = pool.submit(pipe.read_bytes)
+            export_to(client, "", "otlp-jsonl", str(pipe), QUIET)
+        export_to(client, "", "otlp-jsonl", str(link), QUIET)
+    assert read.result(10) == real.read_bytes()
+    assert pipe.is_fifo()
+    assert link.is_symlink()
     assert not list(tmp_path.glob("*.part"))
