@@ -229,13 +229,34 @@ def test_a_running_trace_completes_in_place(collector: RunningCollector, show: O
     running = samples.running("page running")
     start = int(running["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["startTimeUnixNano"])
     page = show(send(collector, running))
+    page.wait_for_selector(".foot .live")
     assert page.locator(".title-row .status").inner_text() == "Running"
     assert page.locator(".row.running").count() == 3
+    page.evaluate(COUNT_SKELETONS)
     send(collector, samples.completed("page running", start))
     page.wait_for_selector(".row.running", state="detached", timeout=15_000)
     page.wait_for_selector(".title-row .status.running", state="detached")
     page.wait_for_selector(".answer-box:not(.none)")
     assert page.locator(".answer-box").inner_text().startswith("Done: the rollback is complete")
+    assert page.evaluate("window.skeletons") == 0  # nothing was blank in between
+
+
+@browser_test
+def test_news_of_a_running_trace_come_by_themselves(collector: RunningCollector, show: Open) -> None:
+    page = show(send(collector, samples.running("page news")))
+    page.wait_for_selector(".foot .live")
+    page.wait_for_timeout(1_000)  # the stream has opened, and what came before it was asked for
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.wait_for_timeout(3_000)
+    assert [url for url in asked if "view=columns" in url] == []
+
+
+COUNT_SKELETONS = """() => {
+  window.skeletons = 0;
+  const root = [...document.querySelectorAll('*')].find((each) => each.shadowRoot?.querySelector('.rp')).shadowRoot;
+  new MutationObserver(() => { window.skeletons += root.querySelectorAll('.skeleton').length; }).observe(root, { childList: true, subtree: true });
+}"""
 
 
 @browser_test
@@ -386,7 +407,7 @@ def test_the_tree_is_a_tree_to_assistive_technology(collector: RunningCollector,
     tree.focus()
     page.keyboard.press("j")
     current = page.locator(f"#{tree.get_attribute('aria-activedescendant')}")
-    assert current.inner_text().split() == ["slack.event.parse", "tool", "2.4", "ms"]
+    assert current.inner_text().split() == ["slack.event.parse", "tool", "2.40", "ms"]
     assert (current.get_attribute("aria-level"), current.get_attribute("aria-selected")) == ("2", "true")
     assert page.locator(".row", has_text="rag.pipeline").get_attribute("aria-expanded") == "true"
 

@@ -69,7 +69,7 @@ function submit(event) {
 const SPECIAL = {
   icon: (attributes) => icon(ICONS[attributes.name] ?? ICONS.unknown, `icon ${attributes.class ?? ""}`),
   prose: (attributes, children) => {
-    const box = prose(String(children[0] ?? ""));
+    const box = prose(String(children[0] ?? ""), (mark) => (/^\d{1,3}$/.test(mark) ? h("sup", "citation", mark) : null));
     box.classList.add(...String(attributes.class ?? "").split(" ").filter(Boolean));
     return box;
   },

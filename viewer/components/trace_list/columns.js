@@ -145,7 +145,7 @@ export const COLUMNS = [
 /** @type {Record<string, (row: Row) => boolean>} whether a row has something to show in a column that is often empty */
 const FILLED = {
   status: (row) => row.root_missing || row.status !== "unset" || row.error_count > 0 || row.state === "running",
-  cost: (row) => row.cost_usd > 0,
+  cost: (row) => row.cost_usd > 0 || row.unpriced,
   session: (row) => Boolean(row.session_id),
   tags: (row) => Boolean(row.tags?.length),
   scores: (row) => Boolean(row.scores?.length),

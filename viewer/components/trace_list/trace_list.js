@@ -179,7 +179,9 @@ export class TraceList {
   refused(problem) {
     this.body.classList.remove("loading");
     this.bar.show(problem);
-    if (!this.rows.length) replace(this.body);
+    if (this.rows.length) return;
+    const reset = h("button", { type: "button", class: "button primary", onclick: () => this.go({ filter: "", cursor: "" }) }, "Show all traces");
+    replace(this.body, emptyState(this.host, { title: "The filter cannot be read", text: "What is wrong with it stands above; press Enter there to try again.", icon: ICONS.filter, actions: [reset] }));
   }
 
   /** @param {unknown} error */

@@ -37,20 +37,24 @@ const BY_KIND = {
 export function createDetail(page) {
   const element = h("section", { class: "detail", "aria-label": "Span" });
   let chosen = page.tab; // what the reader asked for last
-  let current = -1;
+  let current = ""; // id of the span shown: its place in the columns moves while a trace grows
   let turn = 0; // which selection an answer belongs to
 
   const draw = (/** @type {number} */ i) => {
-    const changed = current !== i;
-    current = i;
+    const changed = current !== page.trace.id[i];
+    current = page.trace.id[i];
     const mine = ++turn;
     const cached = page.store.cached(page.trace.id[i]);
     if (cached) fill(i, cached, changed);
     else {
+      // The same span again: what is shown stays until the answer is there, so that a running trace completes without a flicker.
+      const shown = !changed && element.querySelector(".tab-body") !== null;
       const waiting = h("div", { class: "skeleton", "aria-busy": "true" }, h("i"), h("i"), h("i"), h("i"));
       const tabs = h("div", "tabs");
-      replace(element, head(page, i, null), tabs, h("div", "tab-body", waiting));
-      element.removeAttribute("data-span");
+      if (!shown) {
+        replace(element, head(page, i, null), tabs, h("div", "tab-body", waiting));
+        element.removeAttribute("data-span");
+      }
       page.store.body(page.trace.id[i]).then(
         (body) => mine === turn && fill(i, body, changed),
         (error) => mine === turn && replace(element, head(page, i, null), failed(error, () => draw(i))),
@@ -58,11 +62,11 @@ export function createDetail(page) {
     }
   };
   const fill = (/** @type {number} */ i, /** @type {import("./store.js").Body} */ body, /** @type {boolean} */ changed) => {
+    const mine = turn;
     const tabs = tabsOf(page, i, body);
     const active = tabs.find((tab) => tab.key === chosen) ?? tabs[0];
     const content = h("div", { class: "tab-body", role: "tabpanel", tabindex: -1, "aria-label": active.title });
     const show = async (/** @type {Tab} */ tab) => {
-      const mine = turn;
       content.setAttribute("aria-label", tab.title);
       for (const button of bar.children) {
         const on = /** @type {HTMLElement} */ (button).dataset.tab === tab.key;
@@ -99,11 +103,17 @@ export function createDetail(page) {
         ),
       ),
     );
-    const kept = changed ? 0 : /** @type {HTMLElement | null} */ (element.querySelector(".tab-body"))?.scrollTop ?? 0;
-    replace(element, head(page, i, body), alerts(page, body.data), bar, content);
-    element.dataset.span = page.trace.id[i];
-    show(active);
-    content.scrollTop = kept;
+    const before = changed ? null : /** @type {HTMLElement | null} */ (element.querySelector(".tab-body"));
+    const put = () => {
+      const kept = before?.scrollTop ?? 0;
+      replace(element, head(page, i, body), alerts(page, body.data), bar, content);
+      element.dataset.span = page.trace.id[i];
+      content.scrollTop = kept;
+    };
+    if (!before) {
+      put();
+      show(active);
+    } else void show(active).then(() => mine === turn && put());
   };
   return {
     element,
@@ -111,14 +121,15 @@ export function createDetail(page) {
     /** @param {number} g */
     showGroup(g) {
       turn++;
-      current = -1;
+      current = "";
       replace(element, drawGroup(page, g));
       element.dataset.span = "";
     },
     /** @param {string} key */
     choose(key) {
       chosen = key;
-      if (current >= 0) draw(current);
+      const i = page.trace.index.get(current);
+      if (i !== undefined) draw(i);
     },
   };
 }

@@ -21,11 +21,12 @@ import { withScore } from "./scores.js";
 import { collectorStore, embeddedStore } from "./store.js";
 import { criticalPath, selfTimes } from "./timing.js";
 import { neighbour } from "./list.js";
+import { News } from "./news.js";
 
 /** @typedef {TracePage} Page what the parts see and may do */
 /** @typedef {import("./mount.js").Options} Options */
 
-/** How often a trace that still runs is asked for, and one that is not there yet. */
+/** How often a trace that still runs, or is not there yet, is asked for where news of it do not come by themselves. */
 const POLL_MS = 1200;
 const POLL_SLOWEST_MS = 10_000;
 /** How long a reader rests on a span before its neighbours are read. */
@@ -74,6 +75,7 @@ export class TracePage {
     /** @type {Uint8Array | null} */
     this.hits = null;
 
+    this.news = new News(this.api, () => void this.load(this.trace.size > 0));
     this.state = ""; // "live", "offline", "waiting"
     this.wait = POLL_MS;
     this.timer = 0;
@@ -102,6 +104,7 @@ export class TracePage {
     this.body = this.frame();
     this.onkey = (/** @type {KeyboardEvent} */ event) => this.key(event);
     this.onresize = () => this.fit();
+    this.onvisible = () => this.plan();
     root.classList.add("rp");
     this.listen();
   }
@@ -118,6 +121,7 @@ export class TracePage {
 
   listen() {
     document.addEventListener("keydown", this.onkey);
+    document.addEventListener("visibilitychange", this.onvisible);
     if (this.options.fill === false) return;
     this.fit();
     addEventListener("resize", this.onresize);
@@ -132,7 +136,9 @@ export class TracePage {
     this.gone = true;
     clearTimeout(this.timer);
     clearTimeout(this.ahead);
+    this.news.hush();
     document.removeEventListener("keydown", this.onkey);
+    document.removeEventListener("visibilitychange", this.onvisible);
     removeEventListener("resize", this.onresize);
   }
 
@@ -179,13 +185,20 @@ export class TracePage {
     replace(this.root, remarkState(remark, this.links?.traces));
   }
 
-  /** Ask again while something may still come: a running trace, a missing root shortly after, a trace that is not there. */
+  /** Look again while something may still come: a running trace, a missing root shortly after, a trace that is not there. */
   plan() {
-    if (!this.store.live || this.gone) return;
+    clearTimeout(this.timer);
+    if (!this.store.live || this.gone || !this.traceId) return;
     const waiting = this.state === "waiting" || this.state === "offline";
-    if (!waiting && !this.mayGrow()) return this.setState("");
+    if (!waiting && !this.mayGrow()) {
+      this.news.hush();
+      return this.setState("");
+    }
     if (!waiting) this.setState("live");
-    this.timer = setTimeout(() => (document.hidden ? this.plan() : void this.load(this.trace.size > 0)), waiting ? this.wait : POLL_MS);
+    if (document.hidden) return this.news.hush(); // goes on when it is looked at
+    this.news.listen(this.traceId);
+    const wait = this.news.open ? POLL_SLOWEST_MS : waiting ? this.wait : POLL_MS; // also beside the stream: a root that never comes
+    this.timer = setTimeout(() => void this.load(this.trace.size > 0), wait);
   }
 
   mayGrow() {
@@ -205,6 +218,7 @@ export class TracePage {
   /** A new answer of the collector: the reader stays where they are. @param {any} answer @param {boolean} again */
   take(answer, again) {
     const before = this.trace;
+    const inView = !again || this.tree.shows(this.positionOf(this.selected));
     const group = this.selected < 0 ? this.folding.groups[~this.selected] : undefined;
     const keptId = this.selected >= 0 ? before.id[this.selected] : group ? before.id[group.first] : this.wanted;
     if (again) for (let i = 0; i < before.size; i++) if (before.state[i] === "running") this.store.forget(before.id[i]);
@@ -221,7 +235,7 @@ export class TracePage {
     if (this.selected < 0) this.detail.showGroup(~this.selected);
     else if (this.changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, this.selected)) this.detail.show(this.selected);
     this.changedBodies = false;
-    this.tree.reveal(this.positionOf(this.selected), true);
+    if (inView) this.tree.reveal(this.positionOf(this.selected), true); // who has scrolled elsewhere stays there
     if (!again && this.store.live && trace.size <= EXAMINED_UP_TO && !trace.health.findings?.length) setTimeout((/** @type {number} */ mine) => void this.examine(mine), EXAMINED_AFTER_MS, this.generation);
     this.root.dataset.ready = this.traceId;
     if (!again) performance.mark("trace:visible"); // benchmarks/trace_page.py

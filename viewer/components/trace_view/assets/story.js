@@ -9,6 +9,7 @@ import { ICONS, kindIcon } from "./icons.js";
 import { h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
 import { conversation } from "./messages.js";
+import { gist } from "./markdown.js";
 import { passageList, queryLine } from "./passages.js";
 import { fillFromPrompt, journey, pipelineOf, stageOf, survived } from "./stages.js";
 import { reach } from "./model.js";
@@ -321,7 +322,7 @@ function stepText(span) {
   if (span.error?.message) return `${span.error.type ?? "error"}: ${span.error.message}`;
   const message = span.output_messages?.[span.output_messages.length - 1];
   if (message?.tool_calls?.length) return message.tool_calls.map((/** @type {any} */ call) => `→ ${call.name}(${inWords(call.arguments)})`).join("  ");
-  if (message?.content) return textOf(message.content) ?? "";
+  if (message?.content) return gist(textOf(message.content) ?? "");
   if (span.kind === "TOOL") return [inWords(span.arguments ?? span.input), span.output !== undefined && `→ ${inWords(span.output)}`].filter(Boolean).join("  ");
   if (span.kind === "RETRIEVER") return `${span.query ?? textOf(span.input) ?? ""} → ${counted(span.documents?.length ?? 0, "passage")}`;
   return textOf(span.output) ?? "";

@@ -142,6 +142,8 @@ export function createTree(events) {
       draw();
       this.mark(view?.selected ?? -1);
     },
+    /** @param {number} position whether the row is in view */
+    shows: (position) => position * ROW >= scroller.scrollTop - ROW && position * ROW <= scroller.scrollTop + scroller.clientHeight,
     pageSize: () => Math.max(1, Math.floor(scroller.clientHeight / ROW) - 1),
   };
 }
