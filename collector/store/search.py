@@ -39,7 +39,7 @@ SHARD_DOCUMENTS = 16_384
 """Traces per shard: about 20 MB. Forty shards at five million spans cost a rare word 2 ms."""
 FEW = 1_000  # matches of a shard that are quicker sorted than read run by run
 WAIT_S = 1.0  # how long a reader waits for the index to catch up
-PENDING_SPANS = 2_000  # of the newest spans that a reader reads itself when the index is behind
+PENDING_SPANS = 1_000  # of the newest spans that a reader reads itself when the index is behind
 RETRY_S = 1.0
 BUSY_SHARE = 2.0  # while spans come in, rest this many times as long as was worked
 SLICE_SPANS, GIVE_WAY_S = 64, 0.05  # ask whether batches wait before each slice (6 ms); under full load a thousand spans a second go on
@@ -148,6 +148,8 @@ class Searcher:
         self._index, self._store, self._strings = index, store, strings
         self._last: int = index.execute("SELECT last_span FROM progress").fetchone()[0]
         self._pending: dict[int, list[SpanRecord]] | None = None
+        self._payloads = Payloads(store)  # for the whole query: traces that follow each other share their packs
+        self._named: dict[str, set[int]] = {}  # by phrase, the traces that the index named: it need not be asked about them again
 
     def keys(self, phrase: str, first: int, last: int, at: Key | None, *, descending: bool) -> Iterator[Key]:
         """Traces that may say the phrase, by their start, each at its first place in the order; never all at once."""
@@ -157,7 +159,13 @@ class Searcher:
         if at is not None:
             first, last = (first, min(last, at[0])) if descending else (max(first, at[0]), last)
         found = self._once(self._by_start(match, first, last, descending), match, descending)
-        return (key for key in found if at is None or (key < at if descending else key > at))
+        return self._remembered(phrase, (key for key in found if at is None or (key < at if descending else key > at)))
+
+    def _remembered(self, phrase: str, keys: Iterator[Key]) -> Iterator[Key]:
+        named = self._named.setdefault(phrase, set())
+        for key in keys:
+            named.add(key[1])
+            yield key
 
     def _by_start(self, match: str, first: int, last: int, descending: bool) -> Iterator[Found]:
         """Shard by shard in order of the starts they cover; a shard with few matches at once, another run by run."""
@@ -219,23 +227,23 @@ class Searcher:
         pending = self.pending().get(trace)
         if pending and self._span_says(phrase, pending):
             return True
-        documents = self._index.execute("SELECT id FROM documents WHERE trace = ?", (trace,)).fetchall()
-        if not any(self._matches(match, document) for (document,) in documents):
-            return False
+        if trace not in self._named.get(phrase, ()):
+            documents = self._index.execute("SELECT id FROM documents WHERE trace = ?", (trace,)).fetchall()
+            if not any(self._matches(match, document) for (document,) in documents):
+                return False
         if words.is_plain(phrase):
             return True
         select = f"SELECT {columns(SpanRecord)} FROM spans WHERE trace = ? AND id <= ? ORDER BY pack, slot"
         return self._span_says(phrase, [SpanRecord._make(row) for row in self._store.execute(select, (trace, self._last))])
 
     def _span_says(self, phrase: str, records: Sequence[SpanRecord]) -> bool:
-        payloads = Payloads(self._store)
-        return any(self._one_says(phrase, payloads, record) for record in records)
+        return any(self._one_says(phrase, record) for record in records)
 
-    def _one_says(self, phrase: str, payloads: Payloads, record: SpanRecord) -> bool:
+    def _one_says(self, phrase: str, record: SpanRecord) -> bool:
         name = self._strings.text(self._store, record.name) or ""
-        if not words.may_say(phrase, payloads.raw(record), name):
+        if not words.may_say(phrase, self._payloads.raw(record), name):
             return False
-        return words.says(phrase, searchable(payloads.body(record), name))
+        return words.says(phrase, searchable(self._payloads.body(record), name))
 
     def pending(self) -> Mapping[int, Sequence[SpanRecord]]:
         """The newest spans that are not in the index yet, by trace; at most `PENDING_SPANS`."""
@@ -306,6 +314,7 @@ class Indexer:
         self._index, self._connection, self._strings, self._read = index, index.writer, strings, read
         self._commits, self._gone, self._forgotten = commits, gone, forgotten
         self._wake, self._caught_up = threading.Event(), threading.Condition()
+        self._wanted, self._asked_for = 0, threading.Event()  # the newest span that somebody waits for
         self._work = threading.Lock()
         self._closing = False
         self.busy: Callable[[], bool] = lambda: False
@@ -321,12 +330,15 @@ class Indexer:
         """Wait until a span is indexed; False if it takes longer."""
         if self.indexed >= span:
             return True
+        self._wanted = max(self._wanted, span)
+        self._asked_for.set()
         self._wake.set()
         with self._caught_up:
             return self._caught_up.wait_for(lambda: self.indexed >= span or self._closing, seconds) and self.indexed >= span
 
     def close(self) -> None:
         self._closing = True
+        self._asked_for.set()
         self._wake.set()
         self._thread.join(10)
 
@@ -354,7 +366,13 @@ class Indexer:
                 self._wake.wait()
                 self._wake.clear()
             elif self._commits() != commits:
-                time.sleep(min(1.0, BUSY_SHARE * (time.monotonic() - began)))
+                self._rest(min(1.0, BUSY_SHARE * (time.monotonic() - began)))
+
+    def _rest(self, seconds: float) -> None:
+        """Leave the interpreter to others, unless somebody waits for what is not indexed yet."""
+        self._asked_for.clear()
+        if self.indexed >= self._wanted and not self._closing:
+            self._asked_for.wait(seconds)
 
     # ---- A batch ----
 
@@ -407,7 +425,7 @@ class Indexer:
     def _give_way(self) -> None:
         """Batches that wait to be written go first, for a while: both need the interpreter."""
         until = time.monotonic() + GIVE_WAY_S
-        while self.busy() and not self._closing and time.monotonic() < until:
+        while self.busy() and not self._closing and self.indexed >= self._wanted and time.monotonic() < until:
             time.sleep(0.002)
 
     def _read_logs(self, store: Connection, logs: Sequence[tuple[bytes, bytes, int]], documents: dict[int, Document]) -> None:

@@ -42,7 +42,7 @@ from collector.store.connection import CHECKPOINT_PAGES, WRITER_CACHE_KIB, Conne
 from collector.store.deriving import derive_again
 from collector.store.facets import Facets
 from collector.store.rows import TraceRecord, columns
-from collector.store.search import WAIT_S, Indexer, Searcher, SearchIndex
+from collector.store.search import PENDING_SPANS, WAIT_S, Indexer, Searcher, SearchIndex
 from collector.store.strings import Strings
 from collector.store.tallies import Changes
 from collector.store.writer import Writer
@@ -149,15 +149,17 @@ class SqliteStore:
                 with _snapshot(connection):
                     yield connection, None
                 return
-            with self._searching(connection) as (_, searcher):
+            with self._searching(connection, reads_pending=True) as (_, searcher):
                 yield connection, searcher
 
     @contextmanager
-    def _searching(self, connection: Connection) -> Generator[tuple[Connection, Searcher]]:
-        """The index, caught up with what was committed before (for a second; the rest is read from the spans), and a snapshot."""
+    def _searching(self, connection: Connection, *, reads_pending: bool = False) -> Generator[tuple[Connection, Searcher]]:
+        """The index, caught up with what was committed before (for a second, or as far as the reader reads the rest from the spans), and a
+        snapshot."""
         if self._indexer is None or self._index is None:
             raise StoreUnavailable(f"{self.path} is open for reading only: its search index is not kept")
-        self._indexer.wait_for(connection.execute("SELECT last_span FROM counters").fetchone()[0], WAIT_S)
+        left = PENDING_SPANS if reads_pending and not self.writer.has_logs else 0
+        self._indexer.wait_for(connection.execute("SELECT last_span FROM counters").fetchone()[0] - left, WAIT_S)
         with self._index.reader() as index, _snapshot(connection):
             yield index, Searcher(index, connection, self._strings)
 
