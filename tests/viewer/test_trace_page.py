@@ -255,7 +255,8 @@ def test_news_of_a_running_trace_come_by_themselves(collector: RunningCollector,
 COUNT_SKELETONS = """() => {
   window.skeletons = 0;
   const root = [...document.querySelectorAll('*')].find((each) => each.shadowRoot?.querySelector('.rp')).shadowRoot;
-  new MutationObserver(() => { window.skeletons += root.querySelectorAll('.skeleton').length; }).observe(root, { childList: true, subtree: true });
+  const watcher = new MutationObserver(() => { window.skeletons += root.querySelectorAll('.skeleton').length; });
+  watcher.observe(root, { childList: true, subtree: true });
 }"""
 
 
