@@ -253,6 +253,13 @@ def _has_text(node: Node) -> bool:
             return any(_has_text(part) for part in node.parts)
 
 
+def conjuncts(node: Node | None) -> Sequence[Node]:
+    """The parts that must all hold."""
+    if node is None:
+        return ()
+    return [inner for part in node.parts for inner in conjuncts(part)] if isinstance(node, And) else (node,)
+
+
 # ---- Reading values ----
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|min|h|d|w)")

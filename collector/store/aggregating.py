@@ -16,10 +16,10 @@ import orjson
 
 from collector import filters
 from collector.errors import InvalidValue
-from collector.filters import And, Condition, Filter, Node, Not, Op, Or
+from collector.filters import And, Condition, Filter, Node, Not, Op, Or, conjuncts
 from collector.model import Json, SpanKind
 from collector.store.connection import Connection
-from collector.store.finding import FIRST_CHUNK, Bounds, Clock, TextSearch, TimeUp, bounds_of, conjuncts, holding
+from collector.store.finding import FIRST_CHUNK, Bounds, Clock, TextSearch, TimeUp, bounds_of, holding
 from collector.store.rows import COST_COUNTS, KINDS, KINDS_BACK, STATUSES_BACK, TOKENS_COUNT, WHOLE_TRACE
 from collector.store.strings import Strings
 from collector.store.tallies import HOUR, MINUTE, Tally, bucket, percentile, pico, read_tally

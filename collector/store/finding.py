@@ -24,7 +24,7 @@ from typing import Protocol
 import orjson
 
 from collector.errors import InvalidValue, RightPassageError
-from collector.filters import And, Any, Condition, Filter, Node, Op, Or, Text, for_spans, for_traces
+from collector.filters import Any, Condition, Filter, Node, Op, Or, Text, conjuncts, for_spans, for_traces
 from collector.model import Event, Page, PageRequest, SpanKind, SpanRow, TraceSummary
 from collector.store import words
 from collector.store.answer import columns_of, real
@@ -42,6 +42,8 @@ BUDGET_S = 2.0
 FEW = 5_000
 """Matches worth gathering and sorting (about 10 ms). With more of them than this among N traces, a page of 50 is full after about
 N / 100 tries of the walk."""
+PATIENCE, MANY = 4_096, 50_000
+"""Traces that are walked before a list of at most `MANY` is gathered all the same: what matches is rare among them, or old (5 µs each)."""
 WORTH_A_SEARCH = 200  # traces of a shortlist that are quicker tried than looked up in the index
 FIRST_CHUNK, LAST_CHUNK = 128, 8_192
 PORTION, PORTION_OF_PAYLOADS = 100_000, 1_000  # spans that are tried in one statement, if their traces are that small
@@ -266,12 +268,6 @@ class Bounds:
     last: int = 2**63 - 1
 
 
-def conjuncts(node: Node | None) -> Sequence[Node]:
-    if node is None:
-        return ()
-    return [inner for part in node.parts for inner in conjuncts(part)] if isinstance(node, And) else (node,)
-
-
 def bounds_of(node: Node | None, scope: str) -> Bounds:
     """From the start conditions that every match must satisfy."""
     first, last = -(2**63), 2**63 - 1
@@ -312,23 +308,26 @@ class Shortlists:
         # a span's cost can be above its trace's, where a wrapper repeats what its children cost; its duration cannot
         self._ranges = {"duration": "duration_ns"} if of_spans else _TRACE_RANGES
 
-    def best(self, node: Node | None) -> Few | None:
-        found = [few for part in conjuncts(node) if (few := self._of(part)) is not None]
+    def best(self, node: Node | None, most: int = FEW) -> Few | None:
+        found = [few for part in conjuncts(node) if (few := self._of(part, most)) is not None]
         best = min(found, key=lambda few: few.count, default=None)
-        return best if best is not None and best.count <= FEW else None
+        return best if best is not None and best.count <= most else None
 
-    def _of(self, part: Node) -> Few | None:
+    def _of(self, part: Node, most: int) -> Few | None:
         match part:
             case Condition(field="trace_id", op=Op.EQ):
                 return self._by_id(str(part.value))
             case Condition(field="state", op=Op.EQ, value="running"):
                 return Few(0, Sql("SELECT DISTINCT trace FROM running"))
             case Condition(field="score"):
-                return self._scored(part)
+                return self._scored(part, most)
             case Condition() if part.field in _TRACE_FACETS and part.op is Op.EQ:
                 return self._facet(part.field, str(part.value))
             case Condition() if part.field in self._ranges and part.op in {Op.GT, Op.GE} and isinstance(part.value, int | float):
-                return self._range(part)
+                return self._range(part, most)
+            case Condition(field="status", op=Op.EQ, value="error"):  # of the root, which is one of its spans
+                failed = self._any_value("error")
+                return Few(failed.count, Sql(f"{failed.sql.text} UNION SELECT trace FROM running", failed.sql.parameters))
             case Any():
                 return self._some_span(part.part)
             case _:
@@ -348,11 +347,11 @@ class Shortlists:
         value, count = row or (-1, 0)
         return Few(count, Sql("SELECT trace FROM facets WHERE field = ? AND value = ?", [FACETS[facet], value]))
 
-    def _scored(self, part: Condition) -> Few | None:
+    def _scored(self, part: Condition, most: int) -> Few | None:
         if not part.key:
             return None
         where, values = "name = ? AND counts = 1", [part.key]
-        limited = f"SELECT 1 FROM scores WHERE {where} LIMIT {FEW + 1}"
+        limited = f"SELECT 1 FROM scores WHERE {where} LIMIT {most + 1}"
         count = self._connection.execute(f"SELECT count(*) FROM ({limited})", values).fetchone()[0]
         of_session = (
             "SELECT t.id FROM scores c JOIN strings n ON n.text = c.session JOIN traces t ON t.session = n.id "
@@ -361,10 +360,10 @@ class Shortlists:
         by_trace = f"SELECT t.id FROM scores c JOIN traces t ON t.trace_id = c.trace_id WHERE c.{where.replace(' AND ', ' AND c.')}"
         return Few(count, Sql(f"{by_trace} UNION {of_session}", [*values, *values]))
 
-    def _range(self, part: Condition) -> Few:
+    def _range(self, part: Condition, most: int) -> Few:
         column = self._ranges[part.field]
         condition = f"{column} {part.op.value} ?"
-        limited = f"SELECT 1 FROM traces WHERE {condition} LIMIT {FEW + 1}"
+        limited = f"SELECT 1 FROM traces WHERE {condition} LIMIT {most + 1}"
         count = self._connection.execute(f"SELECT count(*) FROM ({limited})", (part.value,)).fetchone()[0]
         return Few(count, Sql(f"SELECT id FROM traces WHERE {condition}", [part.value]))
 
@@ -524,11 +523,13 @@ class _TraceSearch:
         self._node, self._condition = node, self._where.trace(node)
         self._bounds = bounds_of(node, "trace") if order.name == "start_time" else Bounds()
         self._moved = self._moved_since(seq) if cursor else {}
+        self._clock = Clock(BUDGET_S)
 
     def page(self, limit: int, clock: Clock) -> tuple[list[Key], Key | None, bool]:
         """Up to limit + 1 matching keys in order, the last key that was tried, and whether all were."""
         hits: list[Key] = []
         last: Key | None = None
+        self._clock = clock
         with holding(self._connection, self._strings, self._where, self._search):
             for keys in self._portions(self._chunks(limit)):
                 try:
@@ -582,7 +583,7 @@ class _TraceSearch:
         few = Shortlists(self._connection).best(self._node)
         source = self._said() if few is None or few.count > WORTH_A_SEARCH else None
         if source is None:
-            source = self._gathered(few) if few is not None else self._walked()
+            source = self._gathered(few) if few is not None else self._walked_awhile()
         size = max(limit + 1, FIRST_CHUNK) if not self._where.reads_payloads else FIRST_CHUNK // 4
         chunk: list[Key] = []
         for key in source:
@@ -629,9 +630,10 @@ class _TraceSearch:
                 seen.add(key[1])
                 yield key
 
-    def _gathered(self, few: Few) -> Iterator[Key]:
-        source = f"FROM traces t WHERE t.id IN ({few.sql.text})"
-        found = self._order.keys(self._connection, "t.id", source, few.sql.parameters)
+    def _gathered(self, few: Few, narrowed: Sql | None = None) -> Iterator[Key]:
+        condition = narrowed or Sql("1")
+        source = f"FROM traces t WHERE t.id IN ({few.sql.text}) AND {condition.text}"
+        found = self._order.keys(self._connection, "t.id", source, [*few.sql.parameters, *condition.parameters])
         touched = self._touched(few) if self._cursor is not None else {}
         keys: list[Key] = []
         for value, number in found:
@@ -651,6 +653,26 @@ class _TraceSearch:
         if self._cursor is None or seq <= self._seq:
             return value, number
         return (self._moved[number], number) if number in self._moved else None
+
+    def _walked_awhile(self) -> Iterator[Key]:
+        """The walk; where it goes on and on, what is left of a longer list."""
+        for tried, key in enumerate(self._walked(), 1):
+            yield key
+            if tried == PATIENCE and (rest := self._rest_of_many(key)) is not None:
+                yield from rest
+                return
+
+    def _rest_of_many(self, at: Key) -> Sequence[Key] | None:
+        """What comes after a key in a list that is longer than one would like to gather, tried as far as that needs no payload."""
+        many = Shortlists(self._connection).best(self._node, MANY)
+        if many is None:
+            return None
+        try:
+            with self._clock.limiting(self._connection):
+                found = self._gathered(many, None if self._where.reads_payloads else self._condition)
+        except TimeUp:
+            return None
+        return [key for key in found if (key < at if self._order.descending else key > at)]
 
     def _walked(self) -> Iterator[Key]:
         moved = sorted(

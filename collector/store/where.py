@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any as Anything
 
-from collector.filters import And, Any, Condition, Node, Not, Op, Or, Text
+from collector.filters import And, Any, Condition, Node, Not, Op, Or, Text, conjuncts
 from collector.store.matching import READ_FROM_SPAN
 from collector.store.rows import KINDS, STATUSES, id_number
 
@@ -214,6 +214,13 @@ OF_SPAN: Mapping[str, Callable[[Condition], Sql]] = {
 }
 
 
+def _failed(part: Node) -> bool:
+    """Whether only a failed span can satisfy a condition."""
+    if not isinstance(part, Condition):
+        return False
+    return part.field == "error" or (part.field == "status" and part.scope == "span" and part.op is Op.EQ and part.value == "error")
+
+
 class Where:
     """Compiles one filter; `asked` are the conditions and texts that `span_holds` answers from a span, by number, and `text_holds` from the
     search index where there is one (`indexed`)."""
@@ -238,6 +245,8 @@ class Where:
                 return Sql("text_holds(?, t.id)", [len(self.asked) - 1])
             case Text():
                 return self._some_span(self._hold(node))
+            case Any() if any(map(_failed, conjuncts(node.part))):  # the trace's row says at once whether any of its spans did
+                return Sql("t.error_count > 0") & self._some_span(self.span(node.part))
             case Any():
                 return self._some_span(self.span(node.part))
             case _:

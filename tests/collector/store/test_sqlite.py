@@ -24,11 +24,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
-from collector.filters import EVERYTHING, FIELDS, Op, Type, for_spans, for_traces, parse
+from collector.filters import EVERYTHING, FIELDS, Op, Type, conjuncts, for_spans, for_traces, parse
 from collector.model import Batch, Event, LogRecord, PageRequest, Span
 from collector.store import open_store, packs, words, writer
 from collector.store.connection import connect, sqlite3
-from collector.store.finding import Shortlists, conjuncts, holding
+from collector.store.finding import Shortlists, holding
 from collector.store.pruning import remove_traces
 from collector.store.sqlite import SqliteStore
 from collector.store.where import Where
