@@ -37,10 +37,11 @@ def find_passages(
     allowed = None if text is None else _passages_of_traces(index, searcher, text)
     clock, found, complete = Clock(BUDGET_S), list[tuple[Sequence[Any], str]](), True
     size = limit + 1 if text is None else CHUNK
+    texts = _Texts(store, strings)
     while len(found) <= limit:
         rows = _page(index, source, allowed, at, size)
         for row in rows:
-            content = _text(store, strings, row)
+            content = texts.of(row)
             if content is not None and (text is None or words.says(text, [content])):
                 found.append((row, content))
         if len(rows) < size:
@@ -86,22 +87,35 @@ def _page(index: Connection, source: str | None, allowed: str | None, at: Key | 
     return index.execute(select, values).fetchall()
 
 
-def _text(store: Connection, strings: Strings, row: Sequence[Any]) -> str | None:
-    """The passage's text, from the span that the index names."""
-    _, digest, span, *_ = row
+class _Texts:
+    """Texts of passages, each from the span that the index names. Passages of one retrieval stand together: a span is read once."""
+
+    def __init__(self, store: Connection, strings: Strings) -> None:
+        self._store, self._strings = store, strings
+        self._read: dict[int, dict[str, str]] = {}
+
+    def of(self, row: Sequence[Any]) -> str | None:
+        """None: deleted, and the index has not heard yet."""
+        _, digest, span, *_ = row
+        if span not in self._read:
+            self._read[span] = _texts_of(self._store, self._strings, span)
+        return self._read[span].get(id_text(digest))
+
+
+def _texts_of(store: Connection, strings: Strings, span: int) -> dict[str, str]:
+    """What a span returned, by hash."""
     found = store.execute(
         f"SELECT t.trace_id, {columns(SpanRecord, 's')} FROM spans s JOIN traces t ON t.id = s.trace WHERE s.id=?", (span,)
     )
     told = found.fetchone()
     if told is None:
-        return None  # deleted, and the index has not heard yet
+        return {}
     record, trace_id = SpanRecord._make(told[1:]), told[0]
     events = log_events(store, trace_id).get(record.span_id, ())
     received = Payloads(store).received(record, trace_id.hex(), strings.text(store, record.name) or "", events)
     n = understood(understand(received))
-    wanted = id_text(digest)
-    contents = (one.content for one in (*n.documents, *n.candidates))
-    return next((content for content in contents if content and passage_hash(content) == wanted), None)
+    contents = [one.content for one in (*n.documents, *n.candidates) if one.content]
+    return {passage_hash(content): content for content in reversed(contents)}
 
 
 def _summary(row: Sequence[Any], content: str) -> PassageSummary:
@@ -116,7 +130,7 @@ def read_passage(index: Connection, store: Connection, strings: Strings, digest:
         row = index.execute(f"SELECT {_COLUMNS} FROM passages WHERE hash=?", (id_number(digest),)).fetchone()
     except (ValueError, OverflowError):
         raise missing from None
-    content = _text(store, strings, row) if row is not None else None
+    content = _Texts(store, strings).of(row) if row is not None else None
     if row is None or content is None:
         raise missing
     select = f"SELECT DISTINCT trace FROM candidates WHERE passage=? AND place >= 0 ORDER BY trace DESC LIMIT {NEWEST_TRACES}"
