@@ -26,11 +26,11 @@ def open_store(url_or_path: str | Path, *, read_only: bool = False) -> SqliteSto
 
 
 def store_path(url_or_path: str | Path) -> Path:
-    """The file that a path or URL names."""
+    """The file that a path or URL names, links followed: the lock must be the same by whatever name a file is asked for."""
     given = str(url_or_path)
     scheme, separator, _ = given.partition("://")
     if not separator:
-        return Path(given)
+        return Path(given).resolve()
     if scheme not in BACKENDS:
         raise InvalidValue(f"no store for {scheme}://: give a path or {', '.join(f'{name}:///path' for name in BACKENDS)}")
-    return Path(unquote(urlsplit(given).path).removeprefix("/") or "rightpassage.db")
+    return Path(unquote(urlsplit(given).path).removeprefix("/") or "rightpassage.db").resolve()

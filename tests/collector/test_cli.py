@@ -322,6 +322,8 @@ def test_a_file_that_a_collector_holds_is_refused(running: RunningCollector, tmp
         refused = command(*arguments, "--db", str(running.database))
         assert refused.returncode == 1, arguments
         assert "another collector" in refused.stderr
+    (tmp_path / "link.db").symlink_to(running.database)
+    assert "another collector" in command("stats", "--db", str(tmp_path / "link.db")).stderr
     both = command("stats", "--db", "x.db", "--collector", running.http)
     assert both.returncode == 1
     assert "not both" in both.stderr
