@@ -8,6 +8,7 @@ what runs, drains the writer and returns. `private_collector` is the same for th
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
     from collector.client import CollectorClient
 
 ROUTERS = (health, counts, traces, diagnosis, spans, scores, sessions, passages, live, filters, views, rules, exchange, housekeeping, media)
+COLLECT_AFTER = 20_000
+"""New objects until Python looks for cycles (its default: 700). A batch makes tens of thousands and no cycle: 8 % of the CPU went there."""
 DRAIN_SECONDS = 4  # for running requests at SIGTERM, of each transport; then they are cut
 
 
@@ -244,6 +247,8 @@ def serve(settings: ServeSettings, *, announce: Callable[[str], None]) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings.check()
     with _opened(settings) as running:
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
         _Server(running, announce).run([running.listener])
     return 0
 

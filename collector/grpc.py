@@ -92,7 +92,7 @@ class _Export(grpc.GenericRpcHandler):
                     holding.add(len(body))
                     received = self._reception.read(signal, body, Encoding.PROTOBUF)
                     if holds_anything(received.batch):
-                        self._ingest.accept_blocking(received.batch)
+                        self._ingest.accept_blocking(received.batch, received.body_bytes)
             except RightPassageError as error:
                 _abort(context, error)
             return otlp.encode_answer(received.rejected, received.message, Encoding.PROTOBUF)

@@ -22,19 +22,22 @@ from collector.store.base import SpanStore
 QUEUE_BYTES = 128 * 2**20
 GROUP_BYTES = 8 * 2**20
 """What one transaction takes at most: a few thousand spans, so that a commit stays under half a second."""
-SPAN_BYTES, DOCUMENT_BYTES = 1_000, 400  # of an object in memory, beside its text
+SPAN_BYTES, VALUE_BYTES = 1_000, 400  # of an object in memory, beside its text
 DRAIN_SECONDS = 30.0
 QUIET_SECONDS = 0.5
 """Without a batch for so long, what the store left for later is done."""
 
 
-def weight(batch: Batch) -> int:
-    """About how many bytes of memory a batch holds: text lengths of the top attributes plus a flat price per object."""
-    total = SPAN_BYTES * (len(batch.spans) + len(batch.running) + len(batch.logs) + len(batch.scores))
+def weight(batch: Batch, body_bytes: int = 0) -> int:
+    """About how many bytes of memory a batch holds: a flat price per object, and its text: the size of the body it was decoded from, where
+    that is known, else the lengths of the top attributes."""
+    total = SPAN_BYTES * (len(batch.spans) + len(batch.running) + len(batch.logs) + len(batch.scores)) + 2 * body_bytes
+    if body_bytes:
+        return total
     for span in batch.spans:
         for value in span.attributes.values():
-            total += len(value) if isinstance(value, str | bytes) else DOCUMENT_BYTES
-        total += DOCUMENT_BYTES * (len(span.events) + len(span.links))
+            total += len(value) if isinstance(value, str | bytes) else VALUE_BYTES
+        total += VALUE_BYTES * (len(span.events) + len(span.links))
     return total
 
 
@@ -62,13 +65,14 @@ class Ingest:
     def waiting_bytes(self) -> int:
         return self._bytes
 
-    async def accept(self, batch: Batch) -> Written:
-        """Store a batch; returns once it is durable. Raises `Overloaded` or `StoreUnavailable` before anything is queued."""
-        return await asyncio.wrap_future(self._enqueue(batch))
+    async def accept(self, batch: Batch, body_bytes: int = 0) -> Written:
+        """Store a batch (decoded from a body of that size, where known); returns once it is durable. Raises `Overloaded` or
+        `StoreUnavailable` before anything is queued."""
+        return await asyncio.wrap_future(self._enqueue(batch, body_bytes))
 
-    def accept_blocking(self, batch: Batch) -> Written:
+    def accept_blocking(self, batch: Batch, body_bytes: int = 0) -> Written:
         """The same from a thread."""
-        return self._enqueue(batch).result()
+        return self._enqueue(batch, body_bytes).result()
 
     def close(self) -> None:
         """Refuse what comes from now on, write what waits, stop. Idempotent."""
@@ -77,8 +81,8 @@ class Ingest:
             self._wake.notify()
         self._thread.join(DRAIN_SECONDS)
 
-    def _enqueue(self, batch: Batch) -> Future[Written]:
-        waiting = _Waiting(batch, weight(batch))
+    def _enqueue(self, batch: Batch, body_bytes: int) -> Future[Written]:
+        waiting = _Waiting(batch, weight(batch, body_bytes))
         with self._wake:
             if self._closing:
                 raise StoreUnavailable("the collector is stopping", retry_after_s=5)

@@ -23,9 +23,9 @@ from collector.model import Batch, Written
 class Accepts(Protocol):
     """What a transport needs of ingest: both ways return after the commit, and raise Overloaded or StoreUnavailable before queueing."""
 
-    async def accept(self, batch: Batch) -> Written: ...
+    async def accept(self, batch: Batch, body_bytes: int = 0) -> Written: ...
 
-    def accept_blocking(self, batch: Batch) -> Written: ...
+    def accept_blocking(self, batch: Batch, body_bytes: int = 0) -> Written: ...
 
 
 class Signal(StrEnum):
@@ -54,6 +54,7 @@ class Received:
     batch: Batch
     rejected: int = 0
     message: str = ""
+    body_bytes: int = 0
 
 
 class Reception:
@@ -106,13 +107,13 @@ class Reception:
         decoded = otlp.decode_traces(body, content_type, self.limits.decode)
         self.count("spans", len(decoded.spans))
         self.count("spans_rejected", decoded.rejected)
-        return Received(Batch(spans=decoded.spans), decoded.rejected, decoded.message)
+        return Received(Batch(spans=decoded.spans), decoded.rejected, decoded.message, len(body))
 
     def _read_logs(self, body: bytes, content_type: str) -> Received:
         decoded = otlp.decode_logs(body, content_type, self.limits.decode)
         self.count("logs", len(decoded.logs))
         self.count("logs_ignored", decoded.ignored)
-        return Received(Batch(logs=decoded.logs))
+        return Received(Batch(logs=decoded.logs), body_bytes=len(body))
 
     def _read_metrics(self, body: bytes, content_type: str) -> Received:
         self.count("metrics_ignored", otlp.count_records(body, content_type, self.limits.decode))

@@ -112,7 +112,7 @@ class OtlpEndpoint:
         received = await asyncio.to_thread(decode) if len(body) >= IN_THREAD_FROM else decode()
         body = b""  # what was decoded need not be held twice while it waits for its commit
         if holds_anything(received.batch):
-            await self._ingest.accept(received.batch)
+            await self._ingest.accept(received.batch, received.body_bytes)
         return _Answer(200, otlp.encode_answer(received.rejected, received.message, encoding, REJECTED_FIELDS[signal]), encoding)
 
     async def _body(self, headers: Mapping[bytes, str], receive: Receive, holding: Holding) -> bytes:

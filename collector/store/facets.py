@@ -53,13 +53,11 @@ def pace(kind: int, duration_ns: int) -> int:
     return kind * 64 + max(0, duration_ns).bit_length()
 
 
-def span_facets(records: Iterable[SpanRecord]) -> set[Value]:
+def span_facets(records: Collection[SpanRecord]) -> set[Value]:
     """The values that the spans of one trace have."""
-    values: set[Value] = set()
-    for record in records:
-        values.add((PACE, pace(record.kind, record.duration_ns)))
-        for facet, column in _OF_SPAN:
-            value = record[column]
+    values = {(PACE, pace(record.kind, record.duration_ns)) for record in records}
+    for facet, column in _OF_SPAN:
+        for value in {record[column] for record in records}:
             if isinstance(value, int):
                 values.add((facet, value))
     return values

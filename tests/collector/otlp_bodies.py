@@ -62,11 +62,11 @@ class Remembering:
     def spans(self) -> list[Span]:
         return [span for batch in self.batches for span in batch.spans]
 
-    def accept_blocking(self, batch: Batch) -> Written:
+    def accept_blocking(self, batch: Batch, body_bytes: int = 0) -> Written:
         if self.refusal:
             raise self.refusal
         self.batches.append(batch)
         return Written(len(batch.spans))
 
-    async def accept(self, batch: Batch) -> Written:
-        return self.accept_blocking(batch)
+    async def accept(self, batch: Batch, body_bytes: int = 0) -> Written:
+        return self.accept_blocking(batch, body_bytes)
