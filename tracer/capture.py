@@ -9,6 +9,7 @@ is left out says so. Nothing is consumed, mutated or kept alive.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 import functools
 import re
@@ -29,6 +30,7 @@ VALUE_LIMIT = 5 * 1024 * 1024  # characters kept of one value: long prompts are 
 _DEPTH = 60  # levels kept by the slow walk; orjson itself gives up at 254
 _ITEMS = 10_000  # items kept of one container by the slow walk
 _ARRAY = 64  # numbers of an array that are written out; longer ones are described
+_ROWS = 20  # of a data frame: a retriever may return one
 _REPR = 2_000  # characters of an object's own repr
 _OBJECTS = 5_000  # unknown objects described in one value: an object graph ends here
 _SCALARS = (str, int, float, bool, type(None))
@@ -47,6 +49,8 @@ def to_json(value: object, limit: int = VALUE_LIMIT) -> bytes:
         describer = _Describer()
         try:
             written = orjson.dumps(value, describer)
+            if b"{}" in written:  # perhaps a dataclass with private fields only, which orjson does not show
+                written = orjson.dumps(value, describer, orjson.OPT_PASSTHROUGH_DATACLASS)
         except (TypeError, ValueError, RecursionError):  # JSONEncodeError is a TypeError
             written = None
         if written is not None and len(written) <= 2 * limit:
@@ -142,13 +146,16 @@ def _array(value: Any) -> object:
 
 
 def _table(value: Any) -> object:
-    """pandas, polars: shape, columns and the first five rows."""
-    rows = value.head(5)
+    """pandas, polars: shape, columns and the first rows."""
+    rows = value.head(_ROWS)
     records = rows.to_dicts() if hasattr(rows, "to_dicts") else rows.to_dict("records")
     return {"table": type(value).__name__, "shape": value.shape, "columns": [str(c) for c in value.columns], "head": records}
 
 
 def _series(value: Any) -> object:
+    """pandas, polars: a row of a frame by its labels, else length and the first five."""
+    if len(value) <= _ARRAY and getattr(getattr(value, "index", None), "inferred_type", "") == "string":
+        return value.to_dict()
     return {"series": type(value).__name__, "length": len(value), "head": value.head(5).to_list()}
 
 
@@ -183,6 +190,12 @@ def _public(value: object) -> dict[str, object]:
             if hasattr(value, name):
                 fields[name] = getattr(value, name)
     return {name: item for name, item in fields.items() if not name.startswith("_")}
+
+
+def _dataclass(value: object) -> object:
+    """Its fields; where all of them are private (Haystack's ChatMessage), those, without their underscore."""
+    fields = _public(value)
+    return fields or {field.name.lstrip("_"): getattr(value, field.name) for field in dataclasses.fields(cast("Any", value))}
 
 
 _CONTENT = ("page_content", "content", "text")
@@ -231,6 +244,8 @@ _BY_TYPE: dict[type, Callable[[Any], object]] = {
     types.ModuleType: _named,
     type: _named,
     complex: _text,
+    datetime.datetime: lambda value: value.isoformat(),  # pandas.Timestamp is one
+    datetime.date: lambda value: value.isoformat(),
     enum.Enum: lambda value: value.value if isinstance(value.value, _SCALARS) else value.name,
 }
 """How a type, or a subclass of it, is described."""
@@ -246,11 +261,12 @@ def _holds(*fields: str) -> Callable[[type], bool]:
 
 _BY_SHAPE: tuple[tuple[Callable[[type], bool], Callable[[Any], object]], ...] = (
     (_has("__fspath__"), _text),
-    (_has("dtypes", "columns"), _table),
+    (_has("dtypes", "columns", "shape"), _table),
     (_has("to_frame", "head"), _series),
     (_has("__array__", "shape"), _array),  # before the next line: numpy's scalars are numbers too
     (_has("as_integer_ratio"), _text),  # Decimal, Fraction
     (_has("total_seconds"), _text),
+    (_has("__dataclass_fields__"), _dataclass),
     (_holds("node", "score"), _scored_node),
     (_has("get_content", "node_id"), _node),
     (_has("model_dump"), _model),
@@ -292,7 +308,7 @@ class _Walk:
 
     def _container(self, value: object, depth: int) -> object:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = _public(value)
+            value = _dataclass(value)
         if isinstance(value, Mapping):
             return self._mapping(cast("Mapping[object, object]", value), depth)
         if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, (bytes, bytearray, memoryview)):

@@ -15,13 +15,13 @@ import orjson
 
 CONTENT = ("content", "text", "page_content", "document", "passage", "chunk", "body")
 ID = ("id", "id_", "node_id", "doc_id", "document_id", "passage_id", "chunk_id")
-SCORE = ("score", "similarity", "relevance_score", "distance", "_score")
+SCORE = ("score", "similarity", "relevance_score", "distance", "_score", "_distance")
 METADATA = ("metadata", "meta", "extra_info")
 _INNER = ("node", "document", "doc", "passage")
 KEPT = ("score_kind", "rank", "stage", "dropped")
 _OMITTED = frozenset({"embedding", "vector", "embeddings", "sparse_embedding", "type", "class_name", "excluded_embed_metadata_keys"})
 _LISTS = ("documents", "docs", "passages", "results", "hits", "nodes", "matches", "source_documents", "chunks", "candidates")
-_SCORE_KINDS = {"similarity": "cosine", "distance": "distance", "relevance_score": "rerank"}
+_SCORE_KINDS = {"similarity": "cosine", "distance": "distance", "_distance": "distance", "relevance_score": "rerank"}
 
 Document = dict[str, Any]
 
@@ -40,6 +40,8 @@ def documents(value: object, *, score_kind: str | None = None) -> list[Document]
 def _listed(value: object) -> Sequence[object]:
     if isinstance(value, dict):
         fields = cast("dict[str, object]", value)
+        if "table" in fields:
+            return _rows(fields)
         for name in _LISTS:
             if isinstance(fields.get(name), list):
                 return cast("list[object]", fields[name])
@@ -53,6 +55,13 @@ def _listed(value: object) -> Sequence[object]:
         found, scores = cast("list[list[object]]", items)
         return list(zip(found, scores, strict=True)) if all(isinstance(score, (int, float)) for score in scores) else items
     return items
+
+
+def _rows(table: dict[str, object]) -> Sequence[object]:
+    """The rows of a captured data frame, where all of them were kept."""
+    rows, shape = table.get("head"), table.get("shape")
+    whole = isinstance(rows, list) and isinstance(shape, list) and shape[:1] == [len(cast("list[object]", rows))]
+    return cast("list[object]", rows) if whole else []
 
 
 def _document(item: object, rank: int, score_kind: str | None) -> Document | None:

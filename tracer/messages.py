@@ -1,6 +1,7 @@
 """Chat messages in OpenTelemetry's form: `[{role, parts: [{type: text | reasoning | tool_call | tool_call_response | uri | blob, …}]}]`.
 
-Programs hold them in OpenAI's form (`content`, `tool_calls`, `tool_call_id`), as plain strings, or already with `parts`.
+Programs hold them in OpenAI's form (`content`, `tool_calls`, `tool_call_id`), as plain strings, already with `parts`, or as objects of
+LangChain (`type` says who speaks), LlamaIndex (`blocks`) or Haystack (a list of contents), which capture has turned into their fields.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from tracer import conventions as names
 Message = dict[str, Any]
 Part = dict[str, Any]
 
-_ROLES = {"developer": "system", "human": "user", "ai": "assistant", "model": "assistant", "function": "tool"}
+_ROLES = {
+    "developer": "system",
+    "human": "user",
+    "ai": "assistant",
+    "model": "assistant",
+    "function": "tool",
+    "AIMessageChunk": "assistant",
+}
+_SPEAKERS = frozenset({"human", "ai", "system", "tool", "function", "AIMessageChunk"})  # LangChain's `type` of a message
+_SAID = frozenset({"content", "parts", "tool_calls", "blocks"})
 
 
 def messages(value: object, *, role: str = "user") -> list[Message]:
@@ -38,7 +48,9 @@ def messages(value: object, *, role: str = "user") -> list[Message]:
 
 
 def looks_like_message(item: Mapping[str, Any]) -> bool:
-    return "role" in item and ("content" in item or "parts" in item or "tool_calls" in item)
+    if "role" in item:
+        return not _SAID.isdisjoint(item)
+    return item.get("type") in _SPEAKERS and "content" in item
 
 
 def _text(text: str) -> Part:
@@ -46,7 +58,7 @@ def _text(text: str) -> Part:
 
 
 def _message(item: Mapping[str, Any], default_role: str) -> Message:
-    role = str(item.get("role") or default_role)
+    role = str(item.get("role") or (item["type"] if item.get("type") in _SPEAKERS else default_role))
     message: Message = {"role": _ROLES.get(role, role)}
     if isinstance(item.get("parts"), list):
         message["parts"] = item["parts"]
@@ -57,7 +69,7 @@ def _message(item: Mapping[str, Any], default_role: str) -> Message:
 
 
 def _parts(item: Mapping[str, Any], role: str) -> list[Part]:
-    content = item.get("content")
+    content = item.get("content", item.get("blocks"))
     if role == "tool":
         return [{"type": "tool_call_response", "id": item.get("tool_call_id"), "response": content}]
     parts: list[Part] = []
@@ -78,7 +90,8 @@ def _part(piece: object) -> Part:
     if not isinstance(piece, Mapping):
         return _text(str(piece))
     fields = cast("Mapping[str, Any]", piece)
-    read = _PARTS.get(str(fields.get("type")))
+    kind = fields.get("type") or fields.get("block_type") or ("text" if "text" in fields else None)
+    read = _PARTS.get(str(kind))
     return read(fields) if read is not None else dict(fields)
 
 
@@ -104,7 +117,8 @@ _PARTS: dict[str, Callable[[Mapping[str, Any]], Part]] = {
 def tool_call(call: Mapping[str, Any]) -> Part:
     """A tool call in OpenAI's form, its arguments parsed where they are JSON."""
     function: Mapping[str, Any] = call.get("function") or call
-    return {"type": "tool_call", "id": call.get("id"), "name": function.get("name"), "arguments": arguments(function.get("arguments"))}
+    given = function.get("arguments", function.get("args"))
+    return {"type": "tool_call", "id": call.get("id"), "name": function.get("name"), "arguments": arguments(given)}
 
 
 def arguments(given: object) -> object:
@@ -136,8 +150,14 @@ def from_output(returned: str | bytes) -> bytes | None:
     if isinstance(value, Mapping) and isinstance(value.get("choices"), list):
         choices = cast("list[Mapping[str, Any]]", value["choices"])
         value = [{**choice["message"], "finish_reason": choice.get("finish_reason")} for choice in choices if "message" in choice]
+    if isinstance(value, Mapping):
+        answer = cast("Mapping[str, object]", value)
+        value = next((answer[name] for name in _ANSWERS if isinstance(answer.get(name), (list, dict))), answer)
     found = messages(value, role="assistant")
     return orjson.dumps(found) if found else None
+
+
+_ANSWERS = ("replies", "message")  # Haystack's and LlamaIndex's name of what the model said
 
 
 def told_by_completion(returned: bytes) -> dict[str, Any]:
@@ -146,13 +166,19 @@ def told_by_completion(returned: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
     answer = cast("dict[str, Any]", value)
-    usage: Mapping[str, Any] = answer["usage"] if isinstance(answer.get("usage"), dict) else {}
+    usage = _mapping(answer, "usage") or _mapping(answer, "usage_metadata")
+    said = _mapping(answer, "response_metadata")
     choices = [choice for choice in answer.get("choices") or () if isinstance(choice, dict)]
     told = {
-        names.RESPONSE_MODEL: answer.get("model") if usage else None,
+        names.RESPONSE_MODEL: answer.get("model", said.get("model_name", said.get("model"))) if usage else None,
         names.RESPONSE_ID: answer.get("id") if usage else None,
         names.INPUT_TOKENS: usage.get("prompt_tokens", usage.get("input_tokens")),
         names.OUTPUT_TOKENS: usage.get("completion_tokens", usage.get("output_tokens")),
         names.FINISH_REASONS: tuple(str(choice["finish_reason"]) for choice in choices if choice.get("finish_reason")) or None,
     }
     return {key: item for key, item in told.items() if isinstance(item, (str, int, tuple))}
+
+
+def _mapping(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found: object = answer.get(name)
+    return cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}

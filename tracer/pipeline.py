@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -181,6 +182,7 @@ class Pipeline:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="tracer-encoder", daemon=True)
                     self._thread.start()
+                    _stop_with_child(self)
 
     def _run(self) -> None:
         while not self._stopped:
@@ -280,6 +282,14 @@ def _on_fork(pipeline: Pipeline) -> None:
                 forked()
 
         os.register_at_fork(after_in_child=after)
+
+
+def _stop_with_child(pipeline: Pipeline) -> None:
+    """In a child of multiprocessing, or of Celery's billiard: those end without atexit, by a list of their own."""
+    for package in ("multiprocessing", "billiard"):
+        process, util = (sys.modules.get(f"{package}.{part}") for part in ("process", "util"))
+        if process is not None and util is not None and getattr(process.current_process(), "_parent_pid", None) is not None:
+            util.Finalize(None, _at_exit, args=(weakref.ref(pipeline),), exitpriority=0)
 
 
 _exit: list[float] = []  # when exit began: all pipelines together get EXIT_SECONDS

@@ -21,13 +21,14 @@ from tracer.counters import Counters
 from tracer.endpoint import Endpoint
 from tracer.halving import halves, partial_success
 from tracer.loading import loading
-from tracer.safety import report, safely
+from tracer.safety import attempt, report, safely
 from tracer.spool import Parcel, Spool
 
 if TYPE_CHECKING:
     from tracer.transport import Answer, Transport
 
 _LONGEST_WAIT = 30.0
+_PATIENCE = 1.0  # seconds a collector that answers is waited for before spans are dropped for want of memory
 _SPOOL_LOOK = 30.0  # between looks for parcels that other processes left
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 PROTOBUF = "application/x-protobuf"
@@ -62,6 +63,7 @@ class Sender:
         self._urgent = False
         self._no_disk_before = 0.0  # the spool could not be written: memory serves until then
         self._attempts = 0  # posts that were answered or failed
+        self._posting_since = 0.0  # when the one on its way was first tried; 0: none is
         self._thread: threading.Thread | None = None
         self._stopped = False
 
@@ -89,7 +91,7 @@ class Sender:
                 self._thread.start()
 
     def offer(self, parcel: Parcel) -> None:
-        """Takes a parcel; called from the encoder's thread."""
+        """Takes a parcel; spans come from the encoder's thread, which may be held for a moment."""
         self.start()
         with self._condition:
             away = time.monotonic() < self._not_before and not self._urgent
@@ -97,6 +99,8 @@ class Sender:
                 return
             crowded = self._size + len(parcel.body) > self._memory_bytes
             if not (away or (crowded and self._has_disk())):
+                if parcel.content_type == PROTOBUF:
+                    self._wait_for_room(len(parcel.body))
                 self._remember(parcel)
                 return
         self._keep(parcel)
@@ -145,10 +149,9 @@ class Sender:
                 parcel = self._next()
                 if parcel is None:
                     continue
-                try:
-                    self._deliver(parcel, transport)
-                finally:
-                    self._settled()
+                if not attempt(self._deliver, parcel, transport, default=False):
+                    self._lost(parcel.spans, "they could not be sent")
+                self._settled()
         transport.close()
 
     def _next(self) -> Parcel | None:
@@ -182,22 +185,24 @@ class Sender:
             self._current = None
             self._condition.notify_all()
 
-    def _deliver(self, parcel: Parcel, transport: Transport) -> None:
+    def _deliver(self, parcel: Parcel, transport: Transport) -> bool:
+        """Posts a parcel and does with it what the answer says. True: it is where it belongs."""
         endpoint = self._endpoint
         url = endpoint.base + parcel.path if parcel.path else endpoint.url
         if parcel.mine and not parcel.posted:
             self._counters.add(sent=parcel.spans)
             parcel = replace(parcel, posted=True)
+        self._posting_since = time.monotonic()
         try:
             answer = transport.post(url, parcel.headers, parcel.body)
         except OSError as error:
             report("collector away", "no collector at %s (%s); %s", endpoint.url, error, self._plan(), level=logging.INFO)
             self._again(parcel, None)
-            return
+            return True
         if answer.status in _RETRIED:
             report("collector busy", "the collector at %s answers %d; %s", endpoint.url, answer.status, self._plan())
             self._again(parcel, _retry_after(answer))
-            return
+            return True
         with self._condition:
             self._failures, self._not_before = 0, 0.0
             self._attempts += 1
@@ -209,6 +214,7 @@ class Sender:
             report(f"refused {answer.status}", "the collector refused %d spans: %d %s", parcel.spans, answer.status, _line(answer.body))
             self._counters.add(dropped=parcel.spans)
             self._settle(parcel)
+        return True
 
     def _plan(self) -> str:
         return "spans wait on disk" if self._spool is not None else "spans wait in memory"
@@ -256,6 +262,14 @@ class Sender:
             self._spool.done(parcel)
 
     # ---- Where parcels wait ----
+
+    def _wait_for_room(self, size: int) -> None:
+        """Holds the encoder's thread while memory is full and the collector answers: the queue before it is the larger one."""
+        while self._memory and self._size + size > self._memory_bytes and not self._stopped:
+            left = self._posting_since + _PATIENCE - time.monotonic()
+            if self._failures or (self._posting_since and left <= 0):
+                return
+            self._condition.wait(max(left, 0.05))
 
     def _remember(self, parcel: Parcel, *, first: bool = False) -> None:
         """Keeps a parcel in memory; the oldest go when there is too much. Under the condition."""

@@ -8,6 +8,7 @@ reads of the socket. Loading it takes 25 ms: only the sender's thread does.
 from __future__ import annotations
 
 import base64
+import codecs
 import http.client
 import io
 import socket
@@ -23,6 +24,8 @@ from tracer.endpoint import THIS_MACHINE, Endpoint
 
 _ANSWER_LIMIT = 64 * 1024
 _CONNECT_TIMEOUT = 3.0
+
+codecs.lookup("idna")  # a module that the first connection would load: it is to be here before a fork
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -168,6 +170,28 @@ def sink(quiet_sink: Sink, tmp_path: Path) -> Sink:
     tracer.configure(endpoint=quiet_sink.url, spool=tmp_path / "spool", flatten=False)
     assert current.recorder is not None
     return quiet_sink
+
+
+_watched: dict[int, list[str]] = {}
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    seen = _watched.get(threading.get_ident())
+    if seen is not None and event.partition(".")[0] in ("socket", "subprocess", "open", "os", "shutil", "http"):
+        seen.append(f"{event} {args[:1]}")
+
+
+@contextmanager
+def on_this_thread() -> Generator[list[str]]:
+    """What this thread asks of the network, the disk and other processes inside the block, as the interpreter audits it."""
+    if not _watched:
+        _watched[0] = []
+        sys.addaudithook(_audit)
+    seen = _watched[threading.get_ident()] = []
+    try:
+        yield seen
+    finally:
+        del _watched[threading.get_ident()]
 
 
 def lines(text: str) -> list[Any]:

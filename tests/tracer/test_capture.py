@@ -110,11 +110,11 @@ def test_a_hundred_megabytes_cost_a_moment_and_five_megabytes(sink: Sink) -> Non
     @tracer.chain
     def function(value: object, pair: object) -> None: ...
 
-    start = time.perf_counter()
+    start = time.thread_time()
     function(huge, {"text": huge})
-    took = time.perf_counter() - start
+    took = time.thread_time() - start
     span = sink.span("function")
-    assert took < 5  # walking 200 MB of text, not copying it many times over
+    assert took < 0.5  # of CPU: the text is cut, not copied
     assert len(span["input.value"]) < 6_000_000
     assert "[cut: " in span["input.value"]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -57,3 +58,50 @@ def test_a_decorated_call_tells_messages_model_and_tokens_by_itself(sink: Sink) 
     assert span.json("gen_ai.output.messages")[0]["parts"] == [{"type": "text", "content": "yes"}]
     assert (span["gen_ai.response.model"], span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"]) == ("gpt-4o-mini", 3, 1)
     assert span["gen_ai.response.finish_reasons"] == ["stop"]
+
+
+@dataclass
+class LangChainMessage:
+    """langchain_core's messages as capture sees them: `type` says who speaks."""
+
+    content: str
+    type: str
+    tool_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    usage_metadata: dict[str, int] | None = None
+    response_metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass
+class HaystackMessage:
+    """haystack's ChatMessage: a dataclass with private fields only."""
+
+    _role: str
+    _content: list[dict[str, str]]
+
+
+def test_messages_of_langchain_llamaindex_and_haystack_are_read(sink: Sink) -> None:
+    call = {"name": "search", "args": {"q": "volume"}, "id": "c1"}
+
+    @tracer.llm("langchain")
+    def langchain(messages: object) -> object:
+        return LangChainMessage("hi", "ai", [call], {"input_tokens": 3, "output_tokens": 2}, {"model_name": "m"})
+
+    @tracer.llm("haystack")
+    def haystack(messages: object) -> object:
+        return {"replies": [HaystackMessage("assistant", [{"text": "hi"}])]}
+
+    @tracer.llm("llamaindex")
+    def llamaindex(messages: object) -> object:
+        return {"message": {"role": "assistant", "blocks": [{"block_type": "text", "text": "hi"}]}, "raw": None}
+
+    langchain([LangChainMessage("hello", "human")])
+    haystack([HaystackMessage("user", [{"text": "hello"}])])
+    llamaindex([{"role": "user", "blocks": [{"block_type": "text", "text": "hello"}]}])
+    for span in sink.spans().values():
+        assert span.json("gen_ai.input.messages") == [{"role": "user", "parts": [{"type": "text", "content": "hello"}]}]
+        [answer] = span.json("gen_ai.output.messages")
+        assert (answer["role"], answer["parts"][0]) == ("assistant", {"type": "text", "content": "hi"})
+    told = sink.span("langchain")
+    assert (told["gen_ai.usage.input_tokens"], told["gen_ai.response.model"]) == (3, "m")
+    [_, called] = told.json("gen_ai.output.messages")[0]["parts"]
+    assert called == {"type": "tool_call", "id": "c1", "name": "search", "arguments": {"q": "volume"}}
