@@ -520,7 +520,8 @@ def import_(
             raise InvalidValue(f"{str(file)!r} is not a file")
     with _asked(context, collector, db, token, create=True) as client:
         written = import_files(client, files, _console(stderr=True))
-    _say(f"{written.spans:,} spans stored, {written.duplicates:,} were there already")
+    rejected = f", {written.rejected:,} refused (no valid id)" if written.rejected else ""
+    _say(f"{written.spans:,} spans stored, {written.duplicates:,} were there already{rejected}")
 
 
 @cli.command(rich_help_panel=KEEP)

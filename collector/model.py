@@ -507,11 +507,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many of a batch were new; the rest were there already."""
+    """How many of a batch were new, how many were there already, and, of an import, how many spans could not be kept (no valid id)."""
 
     spans: int = 0
     duplicates: int = 0
     scores: int = 0
+    rejected: int = 0
+
+    def __add__(self, more: Written) -> Written:
+        return Written(self.spans + more.spans, self.duplicates + more.duplicates, self.scores + more.scores, self.rejected + more.rejected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import gzip
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 4 * 2**20  # one request: large enough to be quick, small enough for a progress bar to move
 HTML_TRACES = 50  # on one page
+BOM = b"\xef\xbb\xbf"  # what Windows editors put before UTF-8
 JSON, LINES, PROTOBUF = "application/json", "application/x-ndjson", "application/x-protobuf"
 
 
@@ -83,26 +85,30 @@ def _target(output: str) -> Generator[IO[bytes], None, None]:
 
 def import_files(client: CollectorClient, files: Sequence[Path], console: Console) -> Written:
     """Post every file; the sum of what was stored and what was there already."""
-    spans = duplicates = scores = 0
+    written = Written()
     with _progress(console, "importing") as progress:
         for file in files:
             task = progress.add_task(file.name, total=file.stat().st_size if file.suffix != ".gz" else None)
             try:
                 for body, content_type in pieces(file):
-                    written = client.import_bytes(body, content_type=content_type)
-                    spans, duplicates, scores = spans + written.spans, duplicates + written.duplicates, scores + written.scores
+                    written += client.import_bytes(body, content_type=content_type)
                     progress.update(task, advance=len(body))
             except (InvalidValue, OSError) as problem:
                 raise InvalidValue(f"{file}: {problem}") from problem
-    return Written(spans, duplicates, scores)
+            except (EOFError, zlib.error) as problem:
+                raise InvalidValue(f"{file}: the gzip file is damaged or cut short") from problem
+    return written
 
 
 def pieces(path: Path) -> Iterator[tuple[bytes, str]]:
     """A file as bodies to post, each with its content type: what it is, is seen from how it begins, not from its name."""
     with _opened(path) as file:
+        if file.read(3) != BOM:
+            file.seek(0)
+        begin = file.tell()
         first = file.read(4)
-        file.seek(0)
-        if first[:1] in (b"{", b"[", b" ", b"\xef"):
+        file.seek(begin)
+        if first[:1] in (b"{", b"[", b" ", b"\r"):
             yield from _json_pieces(file)
         elif len(first) == 4 and first[0] != 0x0A:  # a protobuf request begins with its first field's tag, 0x0A
             yield from _framed_pieces(file)

@@ -84,18 +84,18 @@ async def import_traces(request: Request, here: Here) -> Response:
     body = inflate(await request.body(), here.max_upload_bytes)
     encoding = Encoding.PROTOBUF if media_type in PROTOBUF else Encoding.JSON
     bodies = _frames(body) if encoding is Encoding.PROTOBUF else _lines(body)
-    written, rejected = Written(), 0
+    written = Written()
     for number, part in enumerate(bodies, 1):
         batch, refused = await run_in_threadpool(_batch, part, encoding, number)
-        rejected += refused
+        written += Written(rejected=refused)
         if batch.spans or batch.logs or batch.scores:
-            more = await here.ingest.accept(batch)
-            written = Written(written.spans + more.spans, written.duplicates + more.duplicates, written.scores + more.scores)
-    return json_answer(request, {**to_json(written), "rejected": rejected})
+            written += await here.ingest.accept(batch)
+    return json_answer(request, to_json(written))
 
 
 def _lines(body: bytes) -> Sequence[bytes]:
     """One request in a line each; a document that spreads over lines, whole."""
+    body = body.removeprefix(b"\xef\xbb\xbf")  # what Windows editors put before UTF-8
     first, _, rest = body.lstrip().partition(b"\n")
     if rest.strip():
         with suppress(ValueError):

@@ -14,6 +14,7 @@ from rich.console import Console
 from collector import otlp
 from collector.app import private_collector
 from collector.errors import InvalidValue, MalformedRequest
+from collector.model import Written
 from collector.otlp import Encoding
 from collector.transfer import PIECE_BYTES, export_to, import_files, pieces
 from tests.collector.served import rag_trace, request_of, served
@@ -35,6 +36,8 @@ def written_as(form: str, sent: list[dict[str, object]]) -> bytes:
     return {
         "json lines": lines + b"\n",
         "json lines, gzipped": gzip.compress(lines),
+        "json lines of a Windows editor": b"\xef\xbb\xbf" + lines.replace(b"\n", b"\r\n") + b"\r\n",
+        "one document of a Windows editor": b"\xef\xbb\xbf" + json.dumps(sent[0], indent=2).replace("\n", "\r\n").encode(),
         "one document over many lines": json.dumps(sent[0], indent=2).encode(),
         "one protobuf request": bodies[0],
         "the collector's file exporter": b"".join(len(body).to_bytes(4, "big") + body for body in bodies),
@@ -46,6 +49,8 @@ def written_as(form: str, sent: list[dict[str, object]]) -> bytes:
     [
         ("json lines", 5),
         ("json lines, gzipped", 5),
+        ("json lines of a Windows editor", 5),
+        ("one document of a Windows editor", 1),
         ("one document over many lines", 1),
         ("one protobuf request", 1),
         ("the collector's file exporter", 5),
@@ -158,3 +163,18 @@ def test_an_export_goes_through_what_is_no_file_and_leaves_it_there(tmp_path: Pa
     assert pipe.is_fifo()
     assert link.is_symlink()
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_what_an_import_cannot_keep_is_counted(tmp_path: Path) -> None:
+    good, bad = rag_trace()[1], {"traceId": "0" * 32, "spanId": "1" * 16, "name": "nameless"}
+    file = tmp_path / "some.jsonl"
+    file.write_text(json.dumps(request_of(*good, bad)))
+    with private_collector(str(tmp_path / "t.db")) as client:
+        assert import_files(client, [file], QUIET) == Written(spans=3, rejected=1)
+
+
+def test_a_gzip_file_cut_short_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "cut.jsonl.gz"
+    file.write_bytes(written_as("json lines, gzipped", requests(5))[:-20])
+    with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue, match=r"cut\.jsonl\.gz: the gzip file"):
+        import_files(client, [file], QUIET)
