@@ -290,13 +290,25 @@ def _input_text(n: Normalised) -> str | None:
 
 
 def _output_text(n: Normalised) -> str | None:
-    return _preview(_said(n.output_messages) or n.output, asked=False)
+    return _preview(_said(n.output_messages) or _asked_for(n.output_messages) or n.output, asked=False)
 
 
 def _said(messages: Sequence[Message]) -> str | None:
     """The first answer: the model's own words before a tool's (an agent's output may hold both)."""
     spoken = [message for message in messages if message.content]
     return next((message.content for message in spoken if message.role == "assistant"), spoken[0].content if spoken else None)
+
+
+def _asked_for(messages: Sequence[Message]) -> str | None:
+    """The calls of an answer that is nothing else, as one would write them: `get_weather(city="Paris")`."""
+    calls = [call for message in messages if message.role == "assistant" for call in message.tool_calls]
+    return ", ".join(f"{call.name}({_written(call.arguments)})" for call in calls) or None
+
+
+def _written(arguments: Json) -> str:
+    if not isinstance(arguments, Mapping):
+        return "" if arguments is None else str(arguments)
+    return ", ".join(f"{name}={orjson.dumps(value, default=str).decode()}" for name, value in arguments.items())
 
 
 _TELLING_KEYS = ("question", "query", "input", "prompt", "task", "text", "content", "answer", "output", "result", "response", "raw")

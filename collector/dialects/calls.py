@@ -131,7 +131,9 @@ def _parameters(reading: Reading, kind: SpanKind, given: Any) -> Mapping[str, Js
     for name, value in reading.mapped("parameters").items():
         if name not in NOT_PARAMETERS:
             merged[name] = as_json(value)
-    return {name: value for name, value in merged.items() if type(value) is not str or not left_out(value)} if merged else merged
+    return (
+        {name: value for name, value in merged.items() if type(value) is not str or (value and not left_out(value))} if merged else merged
+    )
 
 
 def _finish_reasons(reading: Reading) -> Sequence[str]:

@@ -43,7 +43,21 @@ def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Me
         system = reading.take("system", "input_messages")
         if system is not None and (found or kind in TALKING_KINDS):
             found = with_system(found, system)
-    return found
+    return _told_once(found) if len(found) > 2 else found
+
+
+def _told_once(messages: list[Message]) -> list[Message]:
+    """The messages without results that are told twice (botocore's events: as a tool's message, and inside the user's)."""
+    told: set[tuple[str, str | None]] = set()
+    kept: list[Message] = []
+    for message in messages:
+        if message.role == "tool" and message.tool_call_id is not None:
+            result = (message.tool_call_id, message.content)
+            if result in told:
+                continue
+            told.add(result)
+        kept.append(message)
+    return kept
 
 
 def _with_the_mute(messages: list[Message], given: Any) -> list[Message]:

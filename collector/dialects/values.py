@@ -7,6 +7,7 @@ attribute value to one type, named after that type, so that the tables of the di
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import orjson
 from collector.model import Json
 
 DEPTH_MAX = 100
+MENDED_CHARACTERS_MAX = 200_000
 REPR_CHARACTERS_MAX = 20_000  # ast.literal_eval takes about 1 ms for that much
 SCRUBBED = "[Scrubbed due to"  # what Logfire leaves of a value it took for a secret
 
@@ -57,6 +59,48 @@ def _is_deep(value: Any) -> bool:
         if not level:
             return False
     return True
+
+
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?P<quote>")?|[{}\[\],:]', re.DOTALL)
+_CLOSING = {"{": "}", "[": "]"}
+_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?$")
+
+
+def mended(value: Any) -> Any:
+    """Like `opened`, and JSON that an attribute limit cut short is read as far as it goes: the strings, lists and objects that were open at
+    the cut are closed there. What is no JSON at all stays text."""
+    found = opened(value)
+    if not isinstance(found, str) or found[:1] not in ("{", "[") or len(found) > MENDED_CHARACTERS_MAX:
+        return found
+    open_, is_value = "", False
+    whole, whole_open = 0, ""  # up to where it reads when everything that was open there is closed
+    for token in _TOKEN.finditer(found):
+        mark = token[0][0]
+        if mark == '"':
+            is_value = is_value or open_[-1:] == "["
+            if not token["quote"]:  # the cut is inside this string; a key without a value is left out
+                if is_value:
+                    found = found[:-6] + _CUT_ESCAPE.sub("", found[-6:]) + '"'
+                    whole, whole_open = len(found), open_
+                break
+        elif mark in _CLOSING:
+            open_ += mark
+            if len(open_) > DEPTH_MAX:
+                return value
+        elif mark in "}]":
+            if not open_ or _CLOSING[open_[-1]] != mark:
+                return value
+            open_ = open_[:-1]
+            if not open_:
+                return value  # whole, and still no JSON
+        if mark == ",":
+            whole, whole_open, is_value = token.start(), open_, False
+        elif mark == ":":
+            is_value = True
+        elif mark != '"' or is_value:
+            whole, whole_open, is_value = token.end(), open_, False
+    read = _loaded(found[:whole] + "".join(_CLOSING[mark] for mark in reversed(whole_open)))
+    return value if isinstance(read, str) or not read else read
 
 
 def decoded(value: Any) -> Any:
@@ -151,10 +195,20 @@ def sequence(value: Any) -> Sequence[Any] | None:
     return found if isinstance(found, list) and found else None
 
 
+_NO_VALUE = re.compile(r"<[\w.]+(?: [^<>]{1,200})? at 0x[0-9a-fA-F]+>")
+
+
 def payload(value: Any) -> Any:
-    """Text or JSON; None when there is nothing."""
+    """Text or JSON; None when there is nothing, or only the address of a Python object (`<groq.Stream object at 0x7f9c…>`)."""
     found = opened(value)
-    return None if found == "" else found
+    if type(found) is str and (not found or (found[0] == "<" and found[-1] == ">" and _NO_VALUE.fullmatch(found))):
+        return None
+    return found
+
+
+def structure(value: Any) -> Any:
+    """A payload that is read for what is in it (messages, documents, tools) rather than shown as it is: JSON that was cut is mended."""
+    return payload(mended(value))
 
 
 def unquoted_payload(value: Any) -> Any:

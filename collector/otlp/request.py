@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from collector.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
 from collector.model import LogRecord, Resource, Scope, Span
 from collector.otlp import jsonwire, protobuf
+from collector.otlp.announced import as_announced
 from collector.otlp.limits import LIMITS, DecodeLimits, Rejected
 from collector.otlp.shape import grouped
 from collector.otlp.wire import wire_records
@@ -121,7 +122,7 @@ class _Signal:
 
 def _decode(body: bytes, encoding: Encoding, signal: _Signal, limits: DecodeLimits) -> Decoded:
     rejections = _Rejections()
-    spans = list(_records(body, encoding, signal, limits, rejections))
+    spans = [as_announced(span) for span in _records(body, encoding, signal, limits, rejections)]
     return Decoded(spans, rejections.count, rejections.message)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as PbSpan
 
 from collector.errors import MalformedRequest, RequestTooLarge, UnsupportedMediaType
 from collector.otlp import DecodeLimits, Encoding, count_records, decode_logs, decode_traces, encode_traces
+from collector.rollup import is_running
 from tests.collector.otlp_bodies import SPAN, START, TRACE, span
 
 ENCODINGS = [Encoding.PROTOBUF, Encoding.JSON]
@@ -278,3 +280,13 @@ def test_metrics_are_counted() -> None:
     request.resource_metrics.add().scope_metrics.add().metrics.add(name="m")
     assert count_records(request.SerializeToString(), "application/x-protobuf") == 1
     assert count_records(b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{}, {}]}]}]}', "application/json") == 2
+
+
+def test_a_span_that_logfire_announces_is_the_running_span_it_stands_for() -> None:
+    told = {"logfire.span_type": "pending_span", "logfire.pending_parent_id": "00f067aa0ba902b7", "question": "why"}
+    twin = span(span_id="a" * 16, parent_span_id="b" * 16, attributes=told)
+    (read,) = decode_traces(encode_traces([twin])).spans
+    assert (read.span_id, read.parent_span_id, is_running(read)) == ("b" * 16, "00f067aa0ba902b7", True)
+    assert read.attributes["question"] == "why"
+    (root,) = decode_traces(encode_traces([replace(twin, attributes={**told, "logfire.pending_parent_id": "0" * 16})])).spans
+    assert root.parent_span_id == ""
