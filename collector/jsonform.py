@@ -754,7 +754,12 @@ def from_json(cls: type[M], value: Any) -> M:
 
 def page_json(name: str, page: Page[Any]) -> JsonObject:
     """A page under the plural of what it holds; `searched_back_to` where a time budget ended the scan."""
-    out: JsonObject = {name: [to_json(item) for item in page.items], "next_cursor": page.next_cursor, "complete": page.complete}
+    return {name: [to_json(item) for item in page.items], "next_cursor": page.next_cursor, **completeness_json(page)}
+
+
+def completeness_json(page: Page[Any]) -> JsonObject:
+    """Whether a page is the whole answer, and if not, how far back it looked."""
+    out: JsonObject = {"complete": page.complete}
     if page.searched_back_to_unix_nano is not None:
         out["searched_back_to"] = rfc3339(page.searched_back_to_unix_nano)
         out["searched_back_to_unix_nano"] = str(page.searched_back_to_unix_nano)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from collector.errors import InvalidValue
-from collector.jsonform import to_json
+from collector.jsonform import completeness_json, to_json
 from collector.routes.answer import json_answer
 from collector.routes.parts import Asked, Here, Limit
 
@@ -45,12 +45,14 @@ def read_aggregate(
     measures: Annotated[str, Query(description=f"Comma-separated: {', '.join(MEASURES)}.")] = "count",
     by: Annotated[str, Query(description=f"Comma-separated: {', '.join(GROUPS)}; empty: one row over all.")] = "",
 ) -> Response:
-    """One row per group of matching spans: `{rows: [{hour, service, count, p95, …}]}`. Durations are nanoseconds; estimated measures are
-    named in a row's `estimated`."""
+    """One row per group of matching spans: `{rows: [{hour, service, count, p95, …}], complete}`. Durations are nanoseconds; estimated
+    measures are named in a row's `estimated`. Where the time was up, `complete` is false and the rows cover the time since
+    `searched_back_to`."""
     asked = _listed(measures, MEASURES, "measure")
     if not asked:
         raise InvalidValue(f"measures is empty; ask for some of {', '.join(MEASURES)}")
-    return json_answer(request, {"rows": list(here.store.aggregate(filter, asked, _listed(by, GROUPS, "group")))})
+    page = here.store.aggregate(filter, asked, _listed(by, GROUPS, "group"))
+    return json_answer(request, {"rows": list(page.items), **completeness_json(page)})
 
 
 @router.get("/values")

@@ -2,11 +2,13 @@
 
 What is counted are traces, unless the filter or the groups speak of spans (`kind`, `model`, `name`, …): then spans. Where groups and filter
 fit the tables of minutes or hours, those answer at any size, with percentiles out of histograms (within 12.5 %, named in `estimated`).
-Everything else is read row by row, newest first, within a time budget; rows of an answer that ran out of time say how far back it looked.
+Everything else is summed by SQLite over the rows, a stretch of time after the other from the newest on, within a time budget; an answer
+that ran out of time says how far back it looked.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,13 +19,13 @@ import orjson
 from collector import filters
 from collector.errors import InvalidValue
 from collector.filters import And, Condition, Filter, Node, Not, Op, Or, conjuncts
-from collector.model import Json, SpanKind
+from collector.model import Json, Page, SpanKind
 from collector.store.connection import Connection
 from collector.store.finding import FIRST_CHUNK, Bounds, Clock, TextSearch, TimeUp, bounds_of, holding
 from collector.store.rows import COST_COUNTS, KINDS, KINDS_BACK, STATUSES_BACK, TOKENS_COUNT, WHOLE_TRACE
 from collector.store.strings import Strings
-from collector.store.tallies import HOUR, MINUTE, Tally, bucket, percentile, pico, read_tally
-from collector.store.where import Sql, Where
+from collector.store.tallies import HOUR, MINUTE, bucket, percentile
+from collector.store.where import Sql, Where, speaks_of_trace
 
 BUDGET_S = 3.0
 EXACT_ROWS = 20_000
@@ -48,17 +50,20 @@ def aggregate(
     by: Sequence[str],
     search: TextSearch | None = None,
     budget_s: float = BUDGET_S,
-) -> Sequence[Mapping[str, Json]]:
+) -> Page[Mapping[str, Json]]:
     """One mapping per group, in order of the groups."""
     _check("measure", measures, MEASURES)
     _check("group", by, GROUPS)
     asked = Asked(filter, tuple(measures) or ("count",), tuple(by))
     text = _Names(connection, strings)
-    kept = None if "traces" in measures and asked.of_spans else _from_tables(connection, strings, asked)
+    kept, reached = None if "traces" in measures and asked.of_spans else _from_tables(connection, asked), None
     if kept is None or not asked.beyond(connection, EXACT_ROWS):
-        kept = _from_rows(connection, strings, asked, search, Clock(budget_s))
-    rows = [{**text.group(by, key), **_measured(total, asked.measures)} for key, total in kept.items()]
-    return sorted(rows, key=lambda row: [_sortable(row[group]) for group in by])
+        kept, reached = _from_rows(connection, strings, asked, search, Clock(budget_s))
+    rows: list[Mapping[str, Json]] = [{**text.group(by, key), **_measured(total, asked.measures)} for key, total in kept.items()]
+    rows.sort(key=lambda row: [_sortable(row[group]) for group in by])
+    if reached is not None:
+        rows = [{**row, "searched_back_to_unix_nano": str(reached)} for row in rows]
+    return Page(rows, None, reached is None, reached)
 
 
 def _check(what: str, given: Sequence[str], known: Sequence[str]) -> None:
@@ -94,6 +99,10 @@ class Asked:
     def bounds(self) -> Bounds:
         return bounds_of(self.node, "span" if self.of_spans else "trace")
 
+    @property
+    def percentiles(self) -> bool:
+        return any(measure in PERCENTILES for measure in self.measures)
+
     def beyond(self, connection: Connection, rows: int) -> bool:
         """Whether the period holds more rows than that."""
         table = "spans" if self.of_spans else "traces"
@@ -127,28 +136,89 @@ def _negates(node: Node) -> bool:
 class Total:
     """A group's numbers."""
 
-    tally: Tally = field(default_factory=Tally)
-    durations: list[int] | None = None  # while few enough to be exact
+    count: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_pico: int = 0
     traces: set[int] = field(default_factory=set[int])
-    searched_back_to: int | None = None
+    durations: list[int] | None = field(default_factory=list[int])  # while few enough to be exact
+    cells: Counter[int] = field(default_factory=Counter[int])  # of the histogram, once they are not
+
+    def add(self, sums: Sequence[Anything]) -> None:
+        count, errors, input_tokens, output_tokens, cost_pico = sums
+        self.count += count
+        self.errors += errors
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        self.cost_pico += cost_pico
+
+    def took(self, durations: Sequence[int]) -> None:
+        """Durations one by one."""
+        if self.durations is None:
+            self.cells.update(map(bucket, durations))
+            return
+        self.durations.extend(durations)
+        if len(self.durations) > EXACT_ROWS:
+            self.cells.update(map(bucket, self.durations))
+            self.durations = None
+
+    def took_about(self, histograms: Sequence[Mapping[str, int]]) -> None:
+        """Durations as the tables keep them."""
+        self.durations = None
+        merged = Counter[str]()
+        for histogram in histograms:
+            for cell, count in histogram.items():
+                merged[cell] += count
+        for cell, count in merged.items():
+            self.cells[int(cell)] += count
 
 
 # ---- From the tables of minutes and hours ----
 
-_TABLE_COLUMNS = "count, errors, input_tokens, output_tokens, cost_pico, durations"
+_TABLE_SUMS = ", ".join(f"sum({name})" for name in ("count", "errors", "input_tokens", "output_tokens", "cost_pico"))
 
 
-def _from_tables(connection: Connection, strings: Strings, asked: Asked) -> dict[tuple[Anything, ...], Total] | None:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows of one of the two tables: its unit, and the first and last of them."""
+
+    unit: str
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        return TIMES[self.unit]
+
+
+def _from_tables(connection: Connection, asked: Asked) -> dict[tuple[Anything, ...], Total] | None:
     """None where the tables cannot say it."""
     limits = _simple(asked.node)
-    if limits is None:
+    if limits is None or not set(asked.by) <= {*TIMES, "service", "kind", "model"}:
         return None
-    hourly = "model" in asked.by or "model" in limits
-    step, table = (HOUR, "hours") if hourly else (MINUTE, "minutes")
-    known = {"hour", "day", "service", "kind", "model"} if hourly else {"minute", "hour", "day", "service", "kind"}
-    if not set(asked.by) <= known or (not asked.of_spans and ("kind" in asked.by or hourly)):
+    of_models = "model" in asked.by or "model" in limits
+    if (of_models and "minute" in asked.by) or (not asked.of_spans and ("kind" in asked.by or of_models)):
         return None
-    return _read_tables(connection, asked, limits, step, table)
+    totals: dict[tuple[Anything, ...], Total] = {}
+    for stretch in _stretches(asked, of_models=of_models):
+        _read_table(connection, asked, limits, stretch, totals)
+    return totals
+
+
+def _stretches(asked: Asked, *, of_models: bool) -> Sequence[Stretch]:
+    """Models are only in the hours, whole traces only in the minutes; the rest is read from the hours but for the ends of the period."""
+    bounds = asked.bounds
+    minutes = Stretch("minute", bounds.first // MINUTE, bounds.last // MINUTE)
+    if of_models:
+        return [Stretch("hour", bounds.first // HOUR, bounds.last // HOUR)]
+    if not asked.of_spans or "minute" in asked.by:
+        return [minutes]
+    first, last = -(-minutes.first // 60), (minutes.last + 1) // 60 - 1  # whole hours
+    if first > last:
+        return [minutes]
+    ends = (Stretch("minute", minutes.first, first * 60 - 1), Stretch("minute", last * 60 + 60, minutes.last))
+    return [Stretch("hour", first, last), *(end for end in ends if end.first <= end.last)]
 
 
 def _simple(node: Node | None) -> Mapping[str, Sequence[str]] | None:
@@ -166,29 +236,31 @@ def _simple(node: Node | None) -> Mapping[str, Sequence[str]] | None:
     return limits
 
 
-def _read_tables(
-    connection: Connection, asked: Asked, limits: Mapping[str, Sequence[str]], step: int, table: str
-) -> dict[tuple[Anything, ...], Total]:
-    unit, bounds = table[:-1], asked.bounds
-    where, values = [f"{unit} BETWEEN ? AND ?"], [bounds.first // step, bounds.last // step]
-    where.append("kind >= 0" if asked.of_spans else f"kind = {WHOLE_TRACE}")
+def _read_table(
+    connection: Connection, asked: Asked, limits: Mapping[str, Sequence[str]], stretch: Stretch, totals: dict[tuple[Anything, ...], Total]
+) -> None:
+    unit, values = stretch.unit, list[Anything]([stretch.first, stretch.last])
+    where = [f"{unit} BETWEEN ? AND ?", "kind >= 0" if asked.of_spans else f"kind = {WHOLE_TRACE}"]
     for name, allowed in limits.items():
         numbers = [KINDS[SpanKind(kind)] for kind in allowed] if name == "kind" else _numbers(connection, allowed)
         where.append(f"{name} IN (SELECT value FROM json_each(?))")
-        values.append(orjson.dumps(numbers).decode())  # type: ignore[arg-type]  # a list of parameters of several types
-    key_columns = [unit if group in TIMES else group for group in asked.by]
-    select = f"SELECT {', '.join([*key_columns, _TABLE_COLUMNS])} FROM {table} WHERE {' AND '.join(where)}"
-    width, totals = len(key_columns), dict[tuple[Anything, ...], Total]()
-    scale = [(TIMES[group] // step, TIMES[group]) if group in TIMES else None for group in asked.by]
-    for row in connection.execute(select, values):
-        key = tuple(value // by[0] * by[1] if by else value or None for value, by in zip(row, scale, strict=False))
-        if "kind" in asked.by:
-            key = tuple(row[at] if group == "kind" else value for at, (group, value) in enumerate(zip(asked.by, key, strict=True)))
-        total = totals.get(key)
-        if total is None:
-            total = totals[key] = Total()
-        total.tally.merge(read_tally(row[width:]))
-    return totals
+        values.append(orjson.dumps(numbers).decode())
+    known = {"kind": "kind", "service": "nullif(service, 0)", "model": "nullif(model, 0)"}
+    step = {name: length // stretch.length for name, length in TIMES.items()}
+    keys = [f"{unit} / {step[group]} * {TIMES[group]}" if group in TIMES else known[group] for group in asked.by]
+    histograms = ["group_concat(durations)"] if asked.percentiles else []
+    select = f"SELECT {', '.join([*keys, _TABLE_SUMS, *histograms])} FROM {unit}s WHERE {' AND '.join(where)}"
+    width = len(keys)
+    for row in connection.execute(f"{select} {_group_by(width)}", values):
+        if row[width] is None:  # nothing at all
+            continue
+        total = totals.setdefault(tuple(row[:width]), Total())
+        total.add(row[width : width + 5])
+        total.took_about(orjson.loads(f"[{row[width + 5]}]") if histograms else ())
+
+
+def _group_by(width: int) -> str:
+    return f"GROUP BY {', '.join(str(place + 1) for place in range(width))}" if width else ""
 
 
 def _numbers(connection: Connection, allowed: Sequence[str]) -> list[int]:
@@ -225,50 +297,33 @@ _TRACE_KEYS: Mapping[str, str] = {
     "root": "t.root_name",
 }
 _SPAN_SUMS = (
-    f"s.status = 2, CASE WHEN s.flags & {TOKENS_COUNT} THEN s.input_tokens END, "
-    f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.output_tokens END, CASE WHEN s.flags & {COST_COUNTS} THEN s.cost_usd END, "
-    "s.duration_ns, s.trace"
-)
-_TRACE_SUMS = "t.status = 2, t.input_tokens, t.output_tokens, t.cost_usd, t.duration_ns, t.id"
+    "s.status = 2", f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.input_tokens END",
+    f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.output_tokens END", f"CASE WHEN s.flags & {COST_COUNTS} THEN s.cost_usd END",
+)  # fmt: skip
+_TRACE_SUMS = ("t.status = 2", "t.input_tokens", "t.output_tokens", "t.cost_usd")
+
+Found = tuple[tuple[Anything, ...], Sequence[int], Sequence[int], Sequence[int]]  # a group: its key, sums, durations, traces
 
 
 def _from_rows(
     connection: Connection, strings: Strings, asked: Asked, search: TextSearch | None, clock: Clock
-) -> dict[tuple[Anything, ...], Total]:
+) -> tuple[dict[tuple[Anything, ...], Total], int | None]:
+    """The groups, and where the time was up how far back they go."""
     where = Where(indexed=search is not None)
     condition = where.span(asked.node) if asked.of_spans else where.trace(asked.node)
     totals: dict[tuple[Anything, ...], Total] = {}
+    tags = asked.by.index("tag") if "tag" in asked.by else None
     with holding(connection, strings, where, search):
         reached: int | None = None
-        chunks = _chunks(connection, asked, condition, clock, small=where.reads_payloads)
-        try:
-            for rows, oldest in chunks:
-                _add_rows(totals, rows, asked)
-                reached = oldest
-                if clock.over() and oldest is not None:
-                    break
-        except TimeUp:
-            pass
-    for total in totals.values():
-        total.searched_back_to = reached
-    return totals
-
-
-def _add_rows(totals: dict[tuple[Anything, ...], Total], rows: Sequence[Sequence[Anything]], asked: Asked) -> None:
-    width = len(asked.by)
-    tags = asked.by.index("tag") if "tag" in asked.by else None
-    for row in rows:
-        key, (error, tokens_in, tokens_out, cost, duration, trace) = tuple(row[:width]), row[width:]
-        for each in _per_tag(key, tags) if tags is not None else (key,):
-            total = totals.get(each)
-            if total is None:
-                total = totals[each] = Total(durations=[])
-            total.tally.add(1, bool(error), tokens_in or 0, tokens_out or 0, pico(cost), bucket(duration))
-            total.traces.add(trace)
-            if total.durations is not None and duration >= 0:
-                total.durations.append(duration)
-                if len(total.durations) > EXACT_ROWS:
-                    total.durations = None
+        for groups, back in _chunks(connection, asked, condition, clock, small=where.reads_payloads):
+            reached = back
+            for key, sums, durations, traces in groups:
+                for each in _per_tag(key, tags) if tags is not None else (key,):
+                    total = totals.setdefault(each, Total())
+                    total.add(sums)
+                    total.took(durations)
+                    total.traces.update(traces)
+    return totals, reached
 
 
 def _per_tag(key: tuple[Anything, ...], at: int) -> Iterator[tuple[Anything, ...]]:
@@ -279,30 +334,61 @@ def _per_tag(key: tuple[Anything, ...], at: int) -> Iterator[tuple[Anything, ...
 
 def _chunks(
     connection: Connection, asked: Asked, condition: Sql, clock: Clock, *, small: bool
-) -> Iterator[tuple[Sequence[Sequence[Anything]], int | None]]:
-    """Matching rows newest first, with the start of the oldest one looked at (None: that was all)."""
-    alias, keys, sums = ("s", _SPAN_KEYS, _SPAN_SUMS) if asked.of_spans else ("t", _TRACE_KEYS, _TRACE_SUMS)
-    times = {name: f"{alias}.start_ns / {length} * {length}" for name, length in TIMES.items()}
-    columns = [times.get(group) or ("t.tags" if group == "tag" else keys[group]) for group in asked.by]
-    source = "spans s JOIN traces t ON t.id = s.trace" if asked.of_spans else "traces t"
-    counted = "1" if asked.of_spans else "t.span_count > 0"
-    where = f"{alias}.id IN (SELECT value FROM json_each(?)) AND {counted} AND {condition.text}"
-    select = f"SELECT {', '.join([*columns, sums])} FROM {source} WHERE {where}"
-    bounds, size = asked.bounds, FIRST_CHUNK
-    at: tuple[int, int] | None = None
+) -> Iterator[tuple[Sequence[Found], int | None]]:
+    """Groups of one stretch of rows after the other, the newest first, with the start of the oldest row that was looked at. None: that was
+    all; a last one without groups: the time was up inside of it."""
     table = "spans" if asked.of_spans else "traces"
+    select = _select(asked, condition)
+    bounds, size = asked.bounds, FIRST_CHUNK
+    newest = f"SELECT start_ns, id FROM {table} WHERE start_ns BETWEEN ? AND ? ORDER BY start_ns DESC, id DESC LIMIT 1"
+    at: tuple[int, int] | None = connection.execute(newest, (bounds.first, bounds.last)).fetchone()
+    if at is None:
+        return
+    reached, at = at[0] + 1, (at[0], at[1] + 1)
+    edge = (
+        f"SELECT start_ns, id FROM {table} WHERE start_ns BETWEEN ? AND ? AND (start_ns, id) < (?, ?) "
+        "ORDER BY start_ns DESC, id DESC LIMIT 1 OFFSET ?"
+    )
     while True:
-        keyset = "AND (start_ns, id) < (?, ?)" if at else ""
-        page = f"SELECT start_ns, id FROM {table} WHERE start_ns BETWEEN ? AND ? {keyset} ORDER BY start_ns DESC, id DESC LIMIT {size}"
-        found = connection.execute(page, (bounds.first, bounds.last, *(at or ()))).fetchall()
-        ids = orjson.dumps([number for _, number in found]).decode()
-        with clock.limiting(connection):
-            rows = connection.execute(select, (ids, *condition.parameters)).fetchall() if found else []
-        done = len(found) < size
-        yield rows, None if done else found[-1][0]
-        if done:
+        oldest: tuple[int, int] | None = connection.execute(edge, (bounds.first, at[0], *at, size - 1)).fetchone()
+        first = oldest or (bounds.first, -(2**63))
+        try:
+            with clock.limiting(connection):
+                rows = connection.execute(select, (first[0], at[0], *first, *at, *condition.parameters)).fetchall()
+        except TimeUp:
+            yield (), reached
             return
-        at, size = found[-1], size if small else min(size * 4, CHUNK)
+        yield [_found(row, asked) for row in rows if row[len(asked.by)]], None if oldest is None else oldest[0]
+        if oldest is None or clock.over():
+            return
+        reached, at, size = oldest[0], oldest, size if small else min(size * 4, CHUNK)
+
+
+def _select(asked: Asked, condition: Sql) -> str:
+    """The groups of the rows between two (start, id), the second one left out. What is not asked for is not collected."""
+    alias, known, sums = ("s", _SPAN_KEYS, _SPAN_SUMS) if asked.of_spans else ("t", _TRACE_KEYS, _TRACE_SUMS)
+    error, tokens_in, tokens_out, cost = sums
+    times = {name: f"{alias}.start_ns / {length} * {length}" for name, length in TIMES.items()}
+    columns = [
+        *(times.get(group) or ("t.tags" if group == "tag" else known[group]) for group in asked.by),
+        "count(*)",
+        f"total({error})",
+        f"total({tokens_in})",
+        f"total({tokens_out})",
+        f"total(round({cost} * 1e12))",
+        f"json_group_array({alias}.duration_ns) FILTER (WHERE {alias}.duration_ns >= 0)" if asked.percentiles else "'[]'",
+        "json_group_array(DISTINCT s.trace)" if asked.of_spans and "traces" in asked.measures else "'[]'",
+    ]
+    source, counted = ("spans s", "1") if asked.of_spans else ("traces t", "t.span_count > 0")
+    if asked.of_spans and speaks_of_trace(", ".join(columns) + condition.text):
+        source += " JOIN traces t ON t.id = s.trace"
+    between = f"{alias}.start_ns BETWEEN ? AND ? AND ({alias}.start_ns, {alias}.id) >= (?, ?) AND ({alias}.start_ns, {alias}.id) < (?, ?)"
+    return f"SELECT {', '.join(columns)} FROM {source} WHERE {between} AND {counted} AND {condition.text} {_group_by(len(asked.by))}"
+
+
+def _found(row: Sequence[Anything], asked: Asked) -> Found:
+    key, sums, (durations, traces) = row[: len(asked.by)], row[len(asked.by) : -2], row[-2:]
+    return tuple(key), [int(amount) for amount in sums], orjson.loads(durations), orjson.loads(traces)
 
 
 # ---- Rows of the answer ----
@@ -337,16 +423,15 @@ class _Names:
 
 
 def _measured(total: Total, measures: Sequence[str]) -> dict[str, Json]:
-    tally = total.tally
     plain: Mapping[str, Callable[[], Json]] = {
-        "count": lambda: tally.count,
-        "errors": lambda: tally.errors,
-        "error_rate": lambda: tally.errors / tally.count if tally.count else 0.0,
-        "tokens": lambda: tally.input_tokens + tally.output_tokens,
-        "input_tokens": lambda: tally.input_tokens,
-        "output_tokens": lambda: tally.output_tokens,
-        "cost": lambda: tally.cost_pico / 1e12,
-        "traces": lambda: len(total.traces) or tally.count,
+        "count": lambda: total.count,
+        "errors": lambda: total.errors,
+        "error_rate": lambda: total.errors / total.count if total.count else 0.0,
+        "tokens": lambda: total.input_tokens + total.output_tokens,
+        "input_tokens": lambda: total.input_tokens,
+        "output_tokens": lambda: total.output_tokens,
+        "cost": lambda: total.cost_pico / 1e12,
+        "traces": lambda: len(total.traces) or total.count,
     }
     row: dict[str, Json] = {}
     for measure in measures:
@@ -354,13 +439,11 @@ def _measured(total: Total, measures: Sequence[str]) -> dict[str, Json]:
     estimated = [measure for measure in measures if measure in PERCENTILES and total.durations is None]
     if estimated:
         row["estimated"] = estimated
-    if total.searched_back_to is not None:
-        row["searched_back_to_unix_nano"] = str(total.searched_back_to)
     return row
 
 
 def _percentile(total: Total, share: float) -> int | None:
     if total.durations is None:
-        return percentile(total.tally.durations, share)
+        return percentile(total.cells, share)
     ordered = sorted(total.durations)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

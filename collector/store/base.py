@@ -100,13 +100,13 @@ class SpanStore(Protocol):
         """One passage: summary, full text, the newest traces that retrieved it (at most 100)."""
         ...
 
-    def aggregate(self, filter: Filter, measures: Sequence[str], by: Sequence[str]) -> Sequence[Mapping[str, Json]]:
-        """One row per group, in order of the groups. Measures: `count`, `errors`, `error_rate`, `p50`, `p90`, `p95`, `p99` (of duration,
+    def aggregate(self, filter: Filter, measures: Sequence[str], by: Sequence[str]) -> Page[Mapping[str, Json]]:
+        """One row per group, in their order. Measures: `count`, `errors`, `error_rate`, `p50`, `p90`, `p95`, `p99` (of duration,
         ns), `tokens`, `input_tokens`, `output_tokens`, `cost`, `traces`. Groups: `minute`, `hour`, `day` (RFC 3339, the start), `service`,
         `tag`, `status`, `environment`, `session`, `user`, `verdict`, `root`, and of spans `kind`, `model`, `name`, `provider`,
         `operation`, `stage`, `index`, `error`. Traces are counted, unless groups or filter speak of spans. Percentiles may be estimated
         within 12.5 % and are then named in the row's `estimated`; above some thousands of rows a period may be widened to whole minutes (by
-        model: hours); a row with `searched_back_to_unix_nano` covers only the time since then."""
+        model: hours). Where the time was up, the page is not complete: it and its rows say since when they count."""
         ...
 
     def values(self, field: str, prefix: str = "", filter: Filter | None = None, limit: int = 50) -> Sequence[ValueCount]:

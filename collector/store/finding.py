@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import heapq
-import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +35,7 @@ from collector.store.pruning import Candidate
 from collector.store.reading import Payloads, log_events, summaries, texts, understand
 from collector.store.rows import KINDS, ROW_COLUMNS, SpanRecord, TraceRecord, columns, span_rows
 from collector.store.strings import Strings
-from collector.store.where import Sql, Where
+from collector.store.where import Sql, Where, speaks_of_trace
 
 BUDGET_S = 2.0
 FEW = 5_000
@@ -762,7 +761,7 @@ class _SpanSearch:
         self._connection, self._strings, self._order, self._cursor = connection, strings, order, cursor
         self._where, self._search = Where(), search
         self._node, self._condition = node, self._where.span(node)
-        self._join = "JOIN traces t ON t.id = s.trace" if re.search(r"\bt\.", self._condition.text) else ""
+        self._join = "JOIN traces t ON t.id = s.trace" if speaks_of_trace(self._condition.text) else ""
         self._of_traces, self._bounds = of_traces, bounds_of(node, "span")
         self._by_time = order.name == "start_time"
 

@@ -233,7 +233,7 @@ class SqliteStore:
         with self._reader() as connection, _snapshot(connection):
             return sessions.read_session(connection, self._strings, session_id)
 
-    def aggregate(self, filter: Filter, measures: Sequence[str], by: Sequence[str]) -> Sequence[Mapping[str, Json]]:
+    def aggregate(self, filter: Filter, measures: Sequence[str], by: Sequence[str]) -> Page[Mapping[str, Json]]:
         with self._asking(filter) as (connection, search):
             return aggregating.aggregate(connection, self._strings, filter, measures, by, search)
 

@@ -6,6 +6,7 @@ unknown one is simply false. What no column answers goes to `span_holds(conditio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,6 +28,11 @@ class Sql:
 
     def __and__(self, other: Sql) -> Sql:
         return Sql(f"({self.text} AND {other.text})", [*self.parameters, *other.parameters])
+
+
+def speaks_of_trace(text: str) -> bool:
+    """Whether an expression over spans needs the row of their trace, too."""
+    return re.search(r"\bt\.", text) is not None
 
 
 def like(wildcards: str) -> str:

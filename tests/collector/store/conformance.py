@@ -182,9 +182,9 @@ class RollUpConformance:
     def test_a_wrapper_counts_until_its_call_comes(self, store: SpanStore) -> None:
         wrapper, call = llm(0, 0, None, tokens=500), llm(0, 1, 0, tokens=500, model="gpt-4o")
         store.write(Batch(spans=[wrapper]))
-        before = store.aggregate(parse("kind:llm"), ["tokens", "cost"], ["hour", "model"])
+        before = store.aggregate(parse("kind:llm"), ["tokens", "cost"], ["hour", "model"]).items
         store.write(Batch(spans=[call]))
-        after = store.aggregate(parse("kind:llm"), ["tokens", "cost"], ["hour", "model"])
+        after = store.aggregate(parse("kind:llm"), ["tokens", "cost"], ["hour", "model"]).items
         assert [(row["model"], row["tokens"]) for row in before] == [("gpt-4o-mini", 550)]
         assert [(row["model"], row["tokens"]) for row in after] == [("gpt-4o", 550), ("gpt-4o-mini", 0)]
         assert sum(row["cost"] for row in after) == pytest.approx(store.find_traces(EVERYTHING, ALL).items[0].cost_usd)  # type: ignore[misc]
@@ -231,7 +231,7 @@ def image(store: SpanStore) -> object:
     """Everything a store derived: summaries, counts, histograms, sessions, facets."""
     rows = sorted(store.find_traces(EVERYTHING, ALL).items, key=lambda row: row.trace_id)
     measures = ["count", "errors", "tokens", "input_tokens", "output_tokens", "cost", "p50", "p99"]
-    charts = [store.aggregate(parse(wanted), measures, by) for wanted, by in CHARTS]
+    charts = [store.aggregate(parse(wanted), measures, by).items for wanted, by in CHARTS]
     facets = [store.values(field) for field in ("service", "name", "kind", "model", "error", "session", "tag", "root")]
     sessions = sorted(store.sessions(EVERYTHING, ALL).items, key=lambda row: row.session_id)
     stats = store.stats()
@@ -250,7 +250,7 @@ class RunningConformance:
         assert (row.state, row.span_count, store.stats().spans, store.stats().traces) == ("running", 0, 0, 0)
         assert [one.span_id for one in store.trace(trace_id(0)).spans] == [span_id(0), span_id(1)]
         assert {one.state for one in store.skeleton(trace_id(0)).rows} == {"running"}
-        assert store.aggregate(EVERYTHING, ["count"], []) in ([], [{"count": 0}])
+        assert store.aggregate(EVERYTHING, ["count"], []).items in ([], [{"count": 0}])
 
     def test_the_ended_span_replaces_its_announcement(self, store: SpanStore) -> None:
         store.write(Batch(running=[announced(0, 0), announced(0, 1, 0)]))  # type: ignore[list-item]
@@ -513,7 +513,7 @@ class FindConformance:
     def test_counts_agree_with_the_list(self, shop: SpanStore, asked: str) -> None:
         listed = len(shop.find_traces(parse(asked), PageRequest(limit=1000)).items)
         for by in ([], ["kind"]):
-            rows = shop.aggregate(parse(asked), ["traces"], by)
+            rows = shop.aggregate(parse(asked), ["traces"], by).items
             assert max((row["traces"] for row in rows), default=0) == listed, by  # type: ignore[type-var]  # JSON numbers
 
     def test_a_skeleton_says_what_the_shape_says(self, store: SpanStore) -> None:
@@ -528,18 +528,23 @@ class FindConformance:
         assert {row.span_id: row.stage for row in skeleton.rows} == stages
 
     def test_aggregates(self, shop: SpanStore) -> None:
-        (row,) = shop.aggregate(EVERYTHING, ["count", "errors", "error_rate", "tokens", "p50", "p99", "traces"], [])
+        (row,) = shop.aggregate(EVERYTHING, ["count", "errors", "error_rate", "tokens", "p50", "p99", "traces"], []).items
         assert (row["count"], row["errors"], row["error_rate"], row["tokens"], row["traces"]) == (10, 0, 0.0, 1100, 10)
         assert (row["p50"], row["p99"]) == (2 * SECOND, 60 * SECOND)
-        by_kind = {row["kind"]: row for row in shop.aggregate(EVERYTHING, ["count", "errors", "p95"], ["kind"])}
+        by_kind = {row["kind"]: row for row in shop.aggregate(EVERYTHING, ["count", "errors", "p95"], ["kind"]).items}
         assert (by_kind["LLM"]["count"], by_kind["LLM"]["errors"], by_kind["LLM"]["p95"]) == (10, 4, 1_500_000_000)
-        assert [row["count"] for row in shop.aggregate(parse(f"since:{NOW + 5 * MINUTE}"), ["count"], ["minute"])] == [1] * 5
-        assert {row["tag"]: row["count"] for row in shop.aggregate(EVERYTHING, ["count"], ["tag"])} == {"t0": 3, "t1": 3, "t2": 2, "t3": 2}
-        assert {row["model"]: row["count"] for row in shop.aggregate(parse("kind:llm"), ["count"], ["model"])} == {
+        assert [row["count"] for row in shop.aggregate(parse(f"since:{NOW + 5 * MINUTE}"), ["count"], ["minute"]).items] == [1] * 5
+        assert {row["tag"]: row["count"] for row in shop.aggregate(EVERYTHING, ["count"], ["tag"]).items} == {
+            "t0": 3,
+            "t1": 3,
+            "t2": 2,
+            "t3": 2,
+        }
+        assert {row["model"]: row["count"] for row in shop.aggregate(parse("kind:llm"), ["count"], ["model"]).items} == {
             "gpt-4o": 1,
             "gpt-4o-mini": 9,
         }
-        assert shop.aggregate(parse("service:nobody"), ["count"], ["hour"]) == []
+        assert shop.aggregate(parse("service:nobody"), ["count"], ["hour"]).items == []
         with pytest.raises(InvalidValue):
             shop.aggregate(EVERYTHING, ["p42"], [])
 

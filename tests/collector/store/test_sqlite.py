@@ -498,7 +498,7 @@ def test_a_trace_that_waits_for_its_roll_up_may_be_deleted(store: SqliteStore, p
         store.write(Batch(spans=[llm(0, number, 0) for number in range(at, at + 20)]))
     remove_traces(store.writer, [1])
     assert (store.stats().traces, store.stats().spans) == (0, 0)
-    assert store.aggregate(EVERYTHING, ["count", "tokens"], []) in ([], [{"count": 0, "tokens": 0}])
+    assert store.aggregate(EVERYTHING, ["count", "tokens"], []).items in ([], [{"count": 0, "tokens": 0}])
 
 
 def answer_log(span: Span) -> LogRecord:
@@ -551,7 +551,7 @@ def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
     assert acknowledged <= kept
     assert store.stats().spans == 3 * len(kept)
     assert store.writer.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    counted = sum(int(str(row["count"])) for row in store.aggregate(EVERYTHING, ["count"], ["minute"]))
+    counted = sum(int(str(row["count"])) for row in store.aggregate(EVERYTHING, ["count"], ["minute"]).items)
     assert counted == len(kept)
     assert len(store.find_traces(parse("return"), PageRequest(limit=1000)).items) == min(1000, len(kept))
     store.close()
@@ -644,3 +644,76 @@ def test_old_traces_that_come_late_are_found_in_order(store: SqliteStore) -> Non
         assert store.find_traces(parse("return"), ALL).items
     assert [int(row.trace_id, 16) - 1 for row in store.find_traces(parse("return"), ALL).items] == [9, 7, 5, 3, 1]
     assert [int(row.trace_id, 16) - 1 for row in store.find_traces(parse("return"), PageRequest(2, order="start_time")).items] == [1, 3]
+
+
+# ---- Charts ----
+
+
+def test_a_chart_that_ran_out_of_time_says_so_also_in_its_first_stretch(store: SqliteStore) -> None:
+    from collector.store import aggregating
+
+    for start in range(0, 2_000, 500):
+        store.write(Batch(spans=[one for trace in range(start, start + 500) for one in question(trace)]))
+    with store._reader() as connection:  # pyright: ignore[reportPrivateUsage]
+        strings, asked = store._strings, parse('attr["openinference.span.kind"]:LLM')  # pyright: ignore[reportPrivateUsage]
+        none, some, all_ = (aggregating.aggregate(connection, strings, asked, ["count"], [], None, budget) for budget in (0.0, 0.05, 60))
+    newest = NOW + 1_999 * MINUTE
+    assert (none.complete, none.items) == (False, [])
+    assert newest <= (none.searched_back_to_unix_nano or 0) <= newest + MINUTE
+    assert not some.complete
+    assert NOW < (some.searched_back_to_unix_nano or 0) <= newest
+    assert (all_.complete, [row["count"] for row in all_.items]) == (True, [2_000])
+
+
+def test_tables_and_rows_count_the_same(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collector.store import aggregating
+
+    store.write(Batch(spans=forest(random.Random(5), 60, 9)))
+    first, last = min(row.start_unix_nano for row in all_rows(store)), max(row.start_unix_nano for row in all_rows(store))
+    measures = ["count", "errors", "tokens", "cost"]
+    questions = [
+        (f"{window} {asked}", by)
+        for window in ("", f"since:{(first + (last - first) // 3) // MINUTE * MINUTE}")
+        for asked, by in (
+            ("", ["hour"]),
+            ("", ["day", "service"]),
+            ("kind:llm", ["minute"]),
+            ("", ["kind"]),
+            ("kind:llm,tool", ["hour", "kind"]),
+        )
+    ]
+    rows = [store.aggregate(parse(asked), measures, by).items for asked, by in questions]
+    monkeypatch.setattr(aggregating, "EXACT_ROWS", -1)  # no period is short enough to be read row by row
+    tables = [store.aggregate(parse(asked), measures, by).items for asked, by in questions]
+    assert [len(found) > 0 for found in rows] == [True] * len(questions)
+    assert tables == rows
+
+
+def all_rows(store: SqliteStore) -> list[Any]:
+    return [row for page in all_pages(store) for row in page]
+
+
+# ---- Walking, gathering ----
+
+
+@pytest.mark.parametrize("order", ["-start_time", "start_time", "-duration", "-cost", "tokens"])
+@pytest.mark.parametrize("asked", ["error:*", "status:error", "kind:llm status:error", "name:chat", "cost:>0", "error:* -kind:tool"])
+def test_a_walk_that_turns_to_gathering_finds_the_same(store: SqliteStore, monkeypatch: pytest.MonkeyPatch, order: str, asked: str) -> None:
+    from collector.store import finding
+
+    store.write(Batch(spans=forest(random.Random(11), 120, 6)))
+
+    def pages() -> list[str]:
+        request, seen = PageRequest(limit=4, order=order), list[str]()
+        while True:
+            page = store.find_traces(parse(asked), request)
+            seen += [row.trace_id for row in page.items]
+            if page.next_cursor is None:
+                return seen
+            request = replace(request, cursor=page.next_cursor)
+
+    gathered = pages()
+    monkeypatch.setattr(finding.Shortlists.best, "__defaults__", (-1,))
+    monkeypatch.setattr(finding, "PATIENCE", 7)
+    assert pages() == gathered
+    assert len(set(gathered)) == len(gathered) > 0
