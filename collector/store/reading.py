@@ -254,7 +254,14 @@ def _with_scores(spans: Sequence[Span], scores: Sequence[Score]) -> Sequence[Spa
     for score in scores:
         if score.target.span_id is not None:
             of_span.setdefault(score.target.span_id, []).append(score)
-    return [replace(span, scores=of_span[span.span_id]) if span.span_id in of_span else span for span in spans] if of_span else spans
+    return [_scored(span, of_span.get(span.span_id, ())) for span in spans]
+
+
+def _scored(span: Span, scores: Sequence[Score]) -> Span:
+    """The span with the scores that count; those that travelled with it were stored as scores when it came, and are among them."""
+    if span.normalised is not None and span.normalised.scores:
+        span = replace(span, normalised=replace(span.normalised, scores=()))
+    return replace(span, scores=scores) if scores else span
 
 
 def read_skeleton(connection: Connection, trace_id: str, strings: Strings) -> Skeleton:
@@ -312,8 +319,7 @@ def read_span(connection: Connection, trace_id: str, span_id: str, strings: Stri
     span = spans_of_records(connection, trace_id, [found], strings)[0][1]
     if found.parent is None and _borrows(span):
         span = _borrowed(connection, trace_id, found, span, strings)
-    scores = [score for score in scores_that_count(connection, [record.trace_id]) if score.target.span_id == span_id]
-    return replace(span, scores=scores) if scores else span
+    return _scored(span, [score for score in scores_that_count(connection, [record.trace_id]) if score.target.span_id == span_id])
 
 
 def _borrows(span: Span) -> bool:

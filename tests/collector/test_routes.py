@@ -216,6 +216,23 @@ def test_a_score_is_accepted_before_its_span_and_shown_with_it(here: Served) -> 
     assert (score["name"], score["value"], score["label"], score["annotator"]) == ("relevant", 1, "yes", {"kind": "HUMAN", "id": "ada"})
 
 
+def test_a_score_that_travelled_with_its_span_is_shown_once_and_can_be_taken_back(here: Served) -> None:
+    trace, span_id = new_id(16), new_id(8)
+    told = {"name": "helpful", "value": 1, "annotator": {"kind": "CODE"}}
+    here.send(otlp_span(trace, span_id, "answer", attributes={"rightpassage.scores": json.dumps([told])}))
+
+    def shown() -> list[list[float]]:
+        one = here.http.get(f"/api/v1/traces/{trace}/spans/{span_id}").json()
+        among_all = here.http.get(f"/api/v1/traces/{trace}").json()["spans"][0]
+        return [[score["value"] for score in span.get("scores", [])] for span in (one, among_all)]
+
+    assert shown() == [[1], [1]]
+    here.client.score("helpful", trace_id=trace, span_id=span_id, value=0.5, annotator_kind=AnnotatorKind.CODE)
+    assert shown() == [[0.5], [0.5]]
+    here.client.score("helpful", trace_id=trace, span_id=span_id, annotator_kind=AnnotatorKind.CODE)
+    assert shown() == [[], []]
+
+
 def test_the_last_score_counts_and_an_empty_one_retracts(here: Served) -> None:
     trace, spans = rag_trace()
     here.send(*spans)
