@@ -23,6 +23,7 @@ PROVIDERS = {
     "az.ai.openai": "azure",
     "azure.ai.openai": "azure",
     "azure_openai": "azure",
+    "mistral_ai": "mistralai",  # Mistral's client, of itself
     "langchain": None,  # a framework, not who served the model
     "langgraph": None,
     "none": None,
@@ -58,7 +59,14 @@ NOT_PARAMETERS = frozenset(
 )
 
 
-FINISH = {"tool_call": "tool_calls", "tool-calls": "tool_calls", "tool_use": "tool_calls", "end_turn": "stop"}
+FINISH = {
+    "tool_call": "tool_calls",
+    "tool-calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "TOOL_CALL": "tool_calls",  # Cohere
+    "end_turn": "stop",
+    "COMPLETE": "stop",
+}
 
 
 def fill_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:

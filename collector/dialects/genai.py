@@ -81,8 +81,9 @@ def _kind(reading: Reading) -> SpanKind | None:
         return SpanKind.RETRIEVER
     if "gen_ai.embeddings.dimension.count" in attributes:
         return SpanKind.EMBEDDING
-    if "gen_ai.request.model" in attributes or "gen_ai.response.model" in attributes:
-        return SpanKind.LLM  # before 1.27 the operation was optional
+    if "gen_ai.request.model" in attributes or "gen_ai.response.model" in attributes:  # before 1.27 the operation was optional
+        name = reading.span.name.lower()
+        return SpanKind.EMBEDDING if "embed" in name else SpanKind.RERANKER if "rerank" in name else SpanKind.LLM
     return None
 
 

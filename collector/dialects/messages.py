@@ -200,7 +200,7 @@ def _read_content(content: Any, draft: _Draft) -> None:
         parts = opened(content) if content[:2] == "[{" else None
         if isinstance(parts, list) and all(isinstance(part, dict) and "type" in part for part in parts):
             _read_content(parts, draft)
-        elif content:
+        elif content and content != "[]":  # Cohere's empty list of parts
             draft.texts.append(content)
     elif isinstance(content, dict) and not all(isinstance(key, int) for key in content):
         _read_part(content, draft)

@@ -4,6 +4,7 @@ the releases up to 0.5x and OpenTelemetry's in the later ones. A decorated funct
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from collector.dialects.table import Dialect
@@ -60,6 +61,27 @@ def _refine(reading: Reading) -> None:
                 reading.claim(slot, key, _entity(value), ahead=True)
 
 
+_RANKED = re.compile(r"Doc (\d{1,6}), Score: ([\d.eE+-]+)")
+
+
+def _refine_client(reading: Reading) -> None:
+    """A reranker's call is written as a conversation: documents said by the system, the query by the user, places and scores answered."""
+    if reading.kind is not SpanKind.RERANKER:
+        return
+    said = [item for _, items in reading.listed("input_messages") for item in items if isinstance(item, dict)]
+    texts = [item.get("content") for item in said if item.get("role") == "system"]
+    if texts:
+        reading.claim("input_documents", "gen_ai.prompt.*", [{"content": text} for text in texts])
+    for item in said:
+        if item.get("role") == "user":
+            reading.claim("query", "gen_ai.prompt.*", item.get("content"))
+    answers = [item.get("content") for _, items in reading.listed("output_messages") for item in items if isinstance(item, dict)]
+    places = [found for answer in answers if isinstance(answer, str) and (found := _RANKED.match(answer))]
+    ranked = [{"content": texts[int(found[1])], "score": float(found[2])} for found in places if int(found[1]) < len(texts)]
+    if ranked:
+        reading.claim("documents", "gen_ai.completion.*", ranked)
+
+
 DIALECT = Dialect(
     name="openllmetry",
     title="Traceloop / OpenLLMetry decorators",
@@ -108,4 +130,5 @@ OLD_DIALECT = Dialect(
     scopes=("opentelemetry.instrumentation.openai", "opentelemetry.instrumentation.anthropic", "opentelemetry.instrumentation.langchain"),
     kind_key="llm.request.type",
     kinds=REQUEST_TYPES,
+    refine=_refine_client,
 )

@@ -37,6 +37,8 @@ def fill_retrieval(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["documents"] = _documents(reading, kind, reading.given, reading.returned)
     fields["query"] = _query(reading, kind, reading.given)
     fields["input_documents"] = _input_documents(reading, kind, reading.given)
+    if kind is SpanKind.RERANKER:
+        fields["input_messages"] = fields["output_messages"] = ()  # OpenLLMetry writes passages as messages; nobody talked
 
 
 def fill_candidates(reading: Reading, kind: SpanKind, fields: Fields) -> None:

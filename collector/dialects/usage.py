@@ -165,8 +165,8 @@ def as_usage(counts: Mapping[str, int]) -> Usage | None:
     Pydantic AI 1 may tell only the reasoning tokens of a call; then the others stay unknown."""
     given, out, total = counts.get("input_tokens"), counts.get("output_tokens"), counts.get("total_tokens")
     cached, written = counts.get("cached_input_tokens"), counts.get("cache_write", 0)
-    if given is None and out is None and total is None and not any(counts.values()):
-        return None
+    if not any(counts.values()):
+        return None  # a call without a token is none: streams of which nothing was counted say 0
     if given is not None and out is not None and total is not None and (missing := total - given - out) > 0:
         given, out = _with_buckets(given, out, missing, counts)
     if given is not None and cached and cached > given:
