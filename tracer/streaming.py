@@ -8,7 +8,7 @@ texts are joined, anything else becomes a list.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ Reduce = Callable[[list[Any]], object]
 class Accumulator:
     """The span of a stream and what came out of it so far."""
 
-    __slots__ = ("_context", "_counts", "_ended", "_items", "_reduce", "_room", "_start", "_started", "span")
+    __slots__ = ("_counts", "_ended", "_items", "_reduce", "_room", "_start", "_started", "context", "span")
 
     def __init__(self, start: Callable[[], Span], reduce: Reduce | None, counts: Callable[[Any], bool] | None) -> None:
         self._start = start
@@ -37,7 +37,7 @@ class Accumulator:
         self._started = False
         self._room = 0
         self._ended = False
-        self._context: Context | None = None
+        self.context: Context | None = None  # the stream's own: its span, or a span it has open itself
         self.span: Span | None = None
 
     def begin(self) -> Span | None:
@@ -48,20 +48,9 @@ class Accumulator:
                 self._room = self.span.value_limit
         return self.span
 
-    def enter(self) -> Context | None:
-        """Makes the stream's own context current: its span, or a span it has open itself. Returns what was current before."""
-        span = self.span
-        if span is None or not span.span_id:
-            return None
-        before = get_current()
-        attach(self._context or span.context)
-        return before
-
-    def leave(self, before: Context | None) -> None:
-        """Gives the consumer its context back, whichever it steps from, and keeps the stream's for the next step."""
-        if before is not None:
-            self._context = get_current()
-            attach(before)
+    def at_work(self) -> _AtWork:
+        """A block in which the stream takes a step."""
+        return _AtWork(self)
 
     @quiet
     def add(self, item: Any) -> None:
@@ -110,28 +99,52 @@ class Accumulator:
             span.attributes_[names.OUTPUT_VALUE] = b"[" + b",".join(written) + b"]"
 
 
-class Stream(Generator[Any, Any, Any]):
-    """A generator or iterator under a span. Whatever else the source offers (`close`, `response`, …) is passed through."""
+class _AtWork:
+    """The stream's context is current inside; the consumer gets its own back, whichever it steps from. What is raised ends the span."""
+
+    __slots__ = ("_before", "_seen")
+
+    def __init__(self, seen: Accumulator) -> None:
+        self._seen = seen
+        self._before: Context | None = None
+
+    def __enter__(self) -> None:
+        span = self._seen.span
+        if span is not None and span.span_id:
+            self._before = get_current()
+            attach(self._seen.context or span.context)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            self._seen.end(None if isinstance(error, (StopIteration, StopAsyncIteration)) else error)
+        if self._before is not None:
+            self._seen.context = get_current()
+            attach(self._before)
+
+
+class _Wrapped:
+    """A source and what is seen of it. Whatever else the source offers (`response`, …) is passed through."""
 
     def __init__(
-        self,
-        source: Iterator[Any],
-        start: Callable[[], Span],
-        reduce: Reduce | None = None,
-        *,
-        counts: Callable[[Any], bool] | None = None,
+        self, source: Any, start: Callable[[], Span], reduce: Reduce | None = None, *, counts: Callable[[Any], bool] | None = None
     ) -> None:
         self._source: Any = source
         self._seen = Accumulator(start, reduce, counts)
 
-    def __iter__(self) -> Self:
-        return self
+    def __del__(self) -> None:
+        with safely:
+            self._seen.end(GeneratorExit())
 
-    def __next__(self) -> Any:
-        return self._step(self._source.__next__)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_source"], name)
+
+
+class Stream(_Wrapped, Generator[Any, Any, Any]):
+    """A generator or iterator under a span."""
 
     def send(self, value: Any, /) -> Any:
-        return self._step(self._source.__next__ if value is None else self._source.send, *(() if value is None else (value,)))
+        """The next item; also what `next` and `for` call."""
+        return self._step(self._source.__next__) if value is None else self._step(self._source.send, value)
 
     def throw(self, *error: Any) -> Any:
         return self._step(self._source.throw, *error)
@@ -140,35 +153,16 @@ class Stream(Generator[Any, Any, Any]):
         """Closes the source; a stream that was left half-way is marked so."""
         close = getattr(self._source, "close", None)
         if close is not None:
-            before = self._seen.enter()
-            try:
+            with self._seen.at_work():
                 close()
-            except BaseException as error:
-                self._seen.end(error)
-                raise
-            finally:
-                self._seen.leave(before)
         self._seen.end(GeneratorExit())
 
     def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
         self._seen.begin()
-        before = self._seen.enter()
-        try:
+        with self._seen.at_work():
             item = advance(*args)
-        except StopIteration:
-            self._seen.end()
-            raise
-        except BaseException as error:
-            self._seen.end(error)
-            raise
-        finally:
-            self._seen.leave(before)
         self._seen.add(item)
         return item
-
-    def __del__(self) -> None:
-        with safely:
-            self._seen.end(GeneratorExit())
 
     def __enter__(self) -> Self:
         return self
@@ -178,32 +172,13 @@ class Stream(Generator[Any, Any, Any]):
             self._seen.end(exc_val)
         self.close()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_source"], name)
 
-
-class AsyncStream(AsyncGenerator[Any, Any]):
+class AsyncStream(_Wrapped, AsyncGenerator[Any, Any]):
     """The same for asynchronous generators and iterators."""
 
-    def __init__(
-        self,
-        source: AsyncIterator[Any],
-        start: Callable[[], Span],
-        reduce: Reduce | None = None,
-        *,
-        counts: Callable[[Any], bool] | None = None,
-    ) -> None:
-        self._source: Any = source
-        self._seen = Accumulator(start, reduce, counts)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        return await self._step(self._source.__anext__)
-
     async def asend(self, value: Any, /) -> Any:
-        return await self._step(self._source.__anext__ if value is None else self._source.asend, *(() if value is None else (value,)))
+        """The next item; also what `anext` and `async for` call."""
+        return await (self._step(self._source.__anext__) if value is None else self._step(self._source.asend, value))
 
     async def athrow(self, *error: Any) -> Any:
         return await self._step(self._source.athrow, *error)
@@ -211,37 +186,17 @@ class AsyncStream(AsyncGenerator[Any, Any]):
     async def aclose(self) -> None:
         """Closes the source; a stream that was left half-way is marked so."""
         close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
-        try:
-            if close is not None:
-                await self._inside(close)
-        except BaseException as error:
-            self._seen.end(error)
-            raise
+        if close is not None:
+            with self._seen.at_work():
+                await close()
         self._seen.end(GeneratorExit())
 
     async def _step(self, advance: Callable[..., Any], *args: Any) -> Any:
         self._seen.begin()
-        try:
-            item = await self._inside(advance, *args)
-        except StopAsyncIteration:
-            self._seen.end()
-            raise
-        except BaseException as error:
-            self._seen.end(error)
-            raise
+        with self._seen.at_work():
+            item = await advance(*args)
         self._seen.add(item)
         return item
-
-    async def _inside(self, action: Callable[..., Any], *args: Any) -> Any:
-        before = self._seen.enter()
-        try:
-            return await action(*args)
-        finally:
-            self._seen.leave(before)
-
-    def __del__(self) -> None:
-        with safely:
-            self._seen.end(GeneratorExit())
 
     async def __aenter__(self) -> Self:
         return self
@@ -250,6 +205,3 @@ class AsyncStream(AsyncGenerator[Any, Any]):
         if exc_val is not None:
             self._seen.end(exc_val)
         await self.aclose()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_source"], name)
