@@ -125,6 +125,7 @@ def create_app(parts: Parts, endpoint: OtlpEndpoint, settings: ServeSettings) ->
         token=settings.token,
         max_upload_bytes=settings.max_body_bytes,
         takes=lambda scope: scope["method"] in problems.allowed_methods(api.routes, scope),
+        closing=parts.closing,
     )
 
 
@@ -153,8 +154,7 @@ def _opened(settings: ServeSettings) -> Generator[_Running, None, None]:
         use_rules(rules.saved_rules(store.catalog))
         if settings.prices:
             use_prices(read_table(settings.prices))
-        largest = settings.max_body_bytes
-        reception = Reception(Limits(body_bytes=largest, held_bytes=max(Limits().held_bytes, 2 * largest)))
+        reception = Reception(Limits(body_bytes=settings.max_body_bytes))
         ingest = Ingest(store)
         stack.callback(ingest.close)
         store.give_way_to(lambda: ingest.waiting_bytes > 0)

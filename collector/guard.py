@@ -37,7 +37,7 @@ SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _PORT = re.compile(r":\d{0,5}")
-_GRPC_CODES = {401: 16, 403: 7, 421: 7}  # google.rpc.Code of the refusals an OTLP client can meet here
+_GRPC_CODES = {401: 16, 403: 7, 421: 7, 503: 14}  # google.rpc.Code of the refusals an OTLP client can meet here
 _JSON_TYPES = frozenset({"application/json"})
 _UPLOAD_TYPES = _JSON_TYPES | {"application/x-ndjson", "application/jsonl", "application/x-protobuf", "application/octet-stream"}
 
@@ -88,10 +88,19 @@ class Guard:
     """ASGI middleware: refuse what must not come in, mark what goes out."""
 
     def __init__(
-        self, app: ASGIApp, *, hosts: HostList, token: str | None, max_upload_bytes: int, takes: Callable[[Scope], bool] = lambda _: True
+        self,
+        app: ASGIApp,
+        *,
+        hosts: HostList,
+        token: str | None,
+        max_upload_bytes: int,
+        takes: Callable[[Scope], bool],
+        closing: asyncio.Event,
     ) -> None:
-        """`takes`: whether there is a route of this path and method; what there is not is refused (404, 405) without reading a body."""
-        self.app, self.hosts, self.token, self.max_upload_bytes, self.takes = app, hosts, token, max_upload_bytes, takes
+        """`takes`: whether there is a route of this path and method; what there is not is refused (404, 405) without reading a body.
+        `closing`: set when the collector stops; what is cut off then is answered with 503."""
+        self.app, self.hosts, self.token, self.max_upload_bytes = app, hosts, token, max_upload_bytes
+        self.takes, self.closing = takes, closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -99,18 +108,31 @@ class Guard:
                 await self.app(scope, receive, send)
             return
 
+        started = False
+
         async def guarded_send(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 there = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [*message["headers"], *(pair for pair in SECURITY_HEADERS if pair[0] not in there)]
             await send(message)
 
+        try:
+            await self._answer(scope, receive, guarded_send)
+        except asyncio.CancelledError:
+            if not self.closing.is_set():
+                raise
+            if not started:
+                await _stopping(scope)(scope, receive, guarded_send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if refusal := self._refusal(scope):
-            await refusal(scope, receive, guarded_send)
+            await refusal(scope, receive, send)
         elif scope["path"].startswith("/api/v1/") and scope["method"] not in SAFE_METHODS and self.takes(scope):
-            await self._with_body(scope, receive, guarded_send)
+            await self._with_body(scope, receive, send)
         else:
-            await self.app(scope, receive, guarded_send)
+            await self.app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -184,9 +206,14 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+def _stopping(scope: Scope) -> Response:
+    return _refuse(scope, Headers(scope=scope), 503, "store-unavailable", "The store cannot answer now", "this collector is stopping")
+
+
 def _refuse(scope: Scope, headers: Headers, status: int, name: str, title: str, detail: str) -> Response:
     """The refusal in the form that the path's clients read."""
     extra = {"www-authenticate": 'Bearer realm="rightpassage"'} if status == 401 else {}
+    extra |= {"retry-after": "5"} if status == 503 else {}
     extra |= {"connection": "close"}
     if signal_of(scope["method"], scope["path"]) is None:
         return problem(status, name, title, detail, extra)

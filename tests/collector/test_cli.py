@@ -86,6 +86,20 @@ def test_a_listener_does_not_hold_up_the_end(tmp_path: Path) -> None:
         assert collector.process.wait(5) == 0
 
 
+def test_uploads_that_never_end_are_told_503_and_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    with running_collector(tmp_path / "t.db") as collector:
+        host, _, port = collector.http.removeprefix("http://").partition(":")
+        stuck = [socket.create_connection((host, int(port)), timeout=15) for _ in range(100)]
+        for connection in stuck:
+            head = "POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+            connection.sendall(head.encode())
+        time.sleep(0.5)
+        collector.process.send_signal(signal.SIGTERM)
+        answers = [connection.recv(4096) for connection in stuck]
+        assert collector.process.wait(10) == 0
+    assert all(answer.startswith(b"HTTP/1.1 503") and b"retry-after" in answer for answer in answers), answers[0]
+
+
 def test_kill_9_straight_after_the_answer_loses_nothing(tmp_path: Path) -> None:
     database, sent = tmp_path / "t.db", 0
     for _ in range(3):
