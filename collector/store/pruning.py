@@ -1,8 +1,9 @@
 """Taking traces away, whole and in small slices, and giving the disk back.
 
 A slice is at most a few hundred spans in one transaction, so ingest waits milliseconds. What a trace counted is counted out; packs go when
-their last span went, and a pack that few spans still need (kept because scored) is packed again without the dead ones. Freed pages return
-to the file system a few megabytes at a time (`auto_vacuum=INCREMENTAL`), not by a VACUUM that would block for its whole length.
+their last span went, and a pack that few spans still need (kept because scored) is packed again without the dead ones. Names that only
+they had (users, sessions, tags, resources) go after them. Freed pages return to the file system a few megabytes at a time
+(`auto_vacuum=INCREMENTAL`), not by a VACUUM that would block for its whole length.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +22,7 @@ from collector.model import Pruned, RetentionPolicy
 from collector.store import packs
 from collector.store.connection import Connection
 from collector.store.deriving import derive_again
-from collector.store.facets import Facets, span_facets, summary_facets
+from collector.store.facets import KIND, PACE, Facets, span_facets, summary_facets
 from collector.store.rows import SpanRecord, TraceRecord, columns
 from collector.store.tallies import Changes
 from collector.store.writer import Writer
@@ -46,6 +48,7 @@ def remove_traces(writer: Writer, traces: Sequence[int]) -> tuple[int, int]:
         spans = sum(_remove(writer, record, changes, facets) for record in records)
         writer.apply(changes)
         facets.apply(connection)
+        writer.scores -= _remove_scores_of_sessions(connection, changes.left_sessions)
         writer.forget([record.id for record in records])
         counted = sum(record.span_count > 0 for record in records)
         writer.traces -= counted
@@ -70,6 +73,16 @@ def _remove(writer: Writer, trace: TraceRecord, changes: Changes, facets: Facets
     writer.scores -= connection.execute("DELETE FROM scores WHERE trace_id=?", (trace.trace_id,)).rowcount
     _release(writer, Counter(record.pack for record in records))
     return len(records)
+
+
+def _remove_scores_of_sessions(connection: Connection, sessions: Iterable[int]) -> int:
+    """Scores of conversations that have no trace any more."""
+    numbers = _json(list(sessions))
+    return connection.execute(
+        "DELETE FROM scores WHERE trace_id IS NULL AND session IN (SELECT text FROM strings WHERE id IN (SELECT value FROM json_each(?)) "
+        "AND id NOT IN (SELECT session FROM sessions))",
+        (numbers,),
+    ).rowcount
 
 
 def _release(writer: Writer, gone: Counter[int]) -> None:
@@ -229,6 +242,71 @@ def forget_old_announcements(writer: Writer, now_ns: int) -> None:
         facets.apply(connection)
     if empty:
         remove_traces(writer, empty)
+
+
+# ---- Names that nobody has any more ----
+
+SCANNED = 50_000  # spans that are looked through in one go: 30 ms
+AT_ONCE = 1_000  # names that go in one transaction
+_NAMES_OF_SPANS = ("provider", "operation")  # have no facet that counts them
+_LOOSE_TEXTS = (
+    f"SELECT id FROM strings WHERE id NOT IN (SELECT value FROM facet_counts WHERE field NOT IN ({KIND}, {PACE})) "
+    "AND NOT (text = char(0) || id AND id = (SELECT max(id) FROM strings))"  # the one that was emptied
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """Strings and contexts that no span up to `last_span` names."""
+
+    texts: set[int]
+    contexts: set[int]
+    last_span: int
+
+
+def loose(read: Callable[[], AbstractContextManager[Connection]]) -> Loose:
+    """What the facets do not count may still be named by spans: they are looked through, the newest first, for as long as it matters."""
+    with read() as connection:
+        texts = {row[0] for row in connection.execute(_LOOSE_TEXTS)}
+        contexts = {row[0] for row in connection.execute("SELECT id FROM contexts")}
+        last = last_span = connection.execute("SELECT last_span FROM counters").fetchone()[0]
+    while last > 0 and (texts or contexts):
+        with read() as connection:
+            named, of_contexts = _named(connection, last - SCANNED, last)
+        texts -= named
+        contexts -= of_contexts
+        last -= SCANNED
+        time.sleep(BREATH_S)
+    return Loose(texts, contexts, last_span)
+
+
+def _named(connection: Connection, after: int, last: int) -> tuple[set[int], set[int]]:
+    """The strings and contexts that a stretch of spans names."""
+    columns = [f"DISTINCT {name}" for name in (*_NAMES_OF_SPANS, "resource", "scope")]
+    packed = ", ".join(f"json_group_array({column})" for column in columns)
+    row = connection.execute(f"SELECT {packed} FROM spans WHERE id > ? AND id <= ?", (after, last)).fetchone()
+    *names, resources, scopes = map(orjson.loads, row)
+    return {number for found in names for number in found}, {*resources, *scopes}
+
+
+def forget_loose(writer: Writer, found: Loose) -> int:
+    """Remove what is still named by nobody; how many went. A string's number is never given out again: the highest one stays, emptied."""
+    texts, contexts = sorted(found.texts), sorted(found.contexts)
+    gone = 0
+    while texts or contexts:
+        with writer.transaction() as connection:
+            named, of_contexts = _named(connection, found.last_span, writer.last_span)  # by spans that came meanwhile
+            highest = connection.execute("SELECT max(id) FROM strings").fetchone()[0]
+            some = _json([number for number in texts[:AT_ONCE] if number not in named])
+            still = f"id IN (SELECT value FROM json_each(?)) AND id IN ({_LOOSE_TEXTS})"
+            gone += connection.execute(f"DELETE FROM strings WHERE {still} AND id <> ?", (some, highest)).rowcount
+            connection.execute(f"UPDATE strings SET text = char(0) || id WHERE {still}", (some,))
+            others = _json([number for number in contexts[:AT_ONCE] if number not in of_contexts])
+            gone += connection.execute("DELETE FROM contexts WHERE id IN (SELECT value FROM json_each(?))", (others,)).rowcount
+            writer.forget_names()
+        del texts[:AT_ONCE], contexts[:AT_ONCE]
+        time.sleep(BREATH_S)
+    return gone
 
 
 # ---- Disk ----

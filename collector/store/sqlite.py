@@ -50,6 +50,7 @@ from collector.store.writer import Writer
 READERS_KEPT = 16
 EXPORT_PAGE = 200
 GONE_AT_ONCE = 2_000  # deleted traces that the search index takes out in one commit
+LOOKED_THROUGH_AT_ONCE = 1_000_000  # spans that a deletion still looks through for names it leaves behind: under a second
 DERIVED_TRACES = 50  # of one transaction when all is derived again
 
 
@@ -61,6 +62,7 @@ class SqliteStore:
         self._strings = Strings()
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
         self._closed = False
+        self._names_left = False  # of deleted traces; for the next round of retention
         self._lock = None
         self.catalog = SqliteCatalog(self._reader, lambda: self.writer)
         self._index: SearchIndex | None = None
@@ -274,6 +276,9 @@ class SqliteStore:
             if request.cursor is None:
                 break
         if gone:
+            self._names_left = True
+            if self.writer.spans <= LOOKED_THROUGH_AT_ONCE:
+                self._forget_names()
             pruning.give_back(self.writer)
         return Pruned(gone, spans, max(0, before - pruning.file_bytes(self.path)))
 
@@ -290,9 +295,17 @@ class SqliteStore:
                 return pruning.preview(doomed.of(pruning.candidates(connection, policy)), per_span, counted)
             doomed = pruning.Doomed(policy, time.time_ns(), surplus, lambda: pruning.used_bytes(connection))
             gone, removed = pruning.remove_all(self.writer, doomed.of(pruning.candidates(connection, policy)))
+        self._names_left |= gone > 0
+        if self._names_left:
+            self._forget_names()
         if gone:
             pruning.give_back(self.writer)
         return Pruned(gone, removed, max(0, before - pruning.file_bytes(self.path)))
+
+    def _forget_names(self) -> None:
+        """Names that only deleted traces had leave the file."""
+        self._names_left = False
+        pruning.forget_loose(self.writer, pruning.loose(lambda: self._reader(settled=False)))
 
     def renormalise(self) -> int:
         self.settle()  # what merely waited is no change

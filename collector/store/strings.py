@@ -1,4 +1,5 @@
-"""Repeated text as small numbers: names, models, services, sessions. A text never changes or goes, so both ways may be cached."""
+"""Repeated text as small numbers: names, models, services, sessions. Both ways may be cached: a number is never given to a second text, and
+whoever removes texts (`pruning`) lets the writer forget their numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ class Strings:
         self._texts: dict[int, str] = {}
 
     def forget(self) -> None:
-        """After a transaction failed: numbers given out in it will mean other texts."""
+        """After a transaction failed (numbers given out in it will mean other texts), and where texts were removed."""
         self._numbers.clear()
         self._texts.clear()
 

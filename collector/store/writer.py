@@ -270,6 +270,12 @@ class Writer:
         for trace in traces:
             self._open_spans -= len(self._open.pop(trace, ()))
 
+    def forget_names(self) -> None:
+        """After strings or contexts were removed."""
+        self.strings.forget()
+        self._contexts.clear()
+        self._first_services.clear()
+
     # ---- Small shared pieces ----
 
     def next_seq(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import sqlite3 as stdlib_sqlite3
 import stat
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 
 from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
 from collector.filters import EVERYTHING, FIELDS, Op, Type, conjuncts, for_spans, for_traces, parse
-from collector.model import Batch, Event, LogRecord, PageRequest, Span
+from collector.model import Batch, Event, LogRecord, PageRequest, Resource, Score, Span, Target
 from collector.store import open_store, packs, words, writer
 from collector.store.connection import connect, sqlite3
 from collector.store.finding import Shortlists, holding
@@ -140,6 +141,23 @@ def test_deleted_text_leaves_the_disk(path: Path) -> None:
     store.delete(parse(f'"{secret}"'))
     store.close()
     assert not [file.name for file in path.parent.glob(f"{path.name}*") if secret.encode() in file.read_bytes()]
+
+
+def test_names_that_only_deleted_traces_had_leave_the_disk(path: Path) -> None:
+    own = {"session.id": "session-of-4711", "user.id": "user-4711", "tag.tags": ["tag-4711"]}
+    host = Resource({"service.name": "service-4711", "host.name": "host-4711"})
+    store = open_store(path)
+    store.write(Batch(spans=[replace(span(attributes={**own, "gen_ai.operation.name": "chat"}), name="name-4711", resource=host)]))
+    on_session = Score("helpful", 1.0, target=Target(session_id="session-of-4711"), explanation="said-4711")
+    store.write(Batch(spans=[span(7, attributes={"gen_ai.operation.name": "name-4711x", "session.id": "other"})], scores=[on_session]))
+    store.delete(parse("user:user-4711"))
+    store.write(Batch(spans=[span(8, attributes={"session.id": "other", "user.id": "user-4712"})]))  # numbers go on
+    seen = {row.span_count: (row.session_id, row.user_id) for row in store.find_traces(parse("user:user-4712"), ALL).items}
+    assert seen == {1: ("other", "user-4712")}
+    assert [one.normalised.operation for one in store.trace(trace_id(7)).spans if one.normalised] == ["name-4711x"]
+    assert store.stats().scores == 0
+    store.close()
+    assert set(re.findall(rb"[a-z-]*4711x?", path.read_bytes())) == {b"name-4711x"}
 
 
 @pytest.mark.parametrize("filter", ['attr["absent"]:1', '"some words"'])
