@@ -188,6 +188,8 @@ def _role_by_type(value: Mapping[str, Any], kind: str, otherwise: str) -> str:
         return "assistant"
     if kind in RESULT_TYPES:
         return "tool"
+    if isinstance(source := value.get("source"), str):  # AutoGen: who said it
+        return "user" if source == "user" else "assistant"
     constructor = value.get("id")
     if isinstance(constructor, list) and constructor:
         return role_of(str(constructor[-1]), otherwise)

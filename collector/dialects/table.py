@@ -301,7 +301,9 @@ CONTENT_WORDS = frozenset(
         "payload",
     }
 )
-NAMES_NO_CONTENT = frozenset({"mime_type", "type", "format", "count", "length", "tokens", "id", "name", "size", "index", "role", "kind"})
+NAMES_NO_CONTENT = frozenset(
+    {"mime_type", "type", "format", "count", "length", "tokens", "id", "name", "size", "index", "role", "kind", "dimension"}
+)
 NOT_CONTENT = (
     "http.",
     "url.",
@@ -466,7 +468,7 @@ def _path(segments: Sequence[str]) -> tuple[str | int, ...]:
 def _sounds_like_content(key: str, segments: Sequence[str]) -> bool:
     if key.startswith(NOT_CONTENT):
         return False
-    if segments[-1] in NAMES_NO_CONTENT:
-        return False
     words = [*segments[-1].lower().replace("-", "_").split("_"), segments[0].lower()]
+    if segments[-1] in NAMES_NO_CONTENT or words[-2] in NAMES_NO_CONTENT:
+        return False
     return not CONTENT_WORDS.isdisjoint(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from collector.dialects.table import Dialect
-from collector.dialects.values import as_list, opened
+from collector.dialects.values import as_list, evaluated, opened
 from collector.model import SpanKind
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def _hit(attributes: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in attributes.items():
         name = key.rpartition(".")[2]
-        if name == "entity" and isinstance(entity := opened(value), dict):
-            found = {**entity, **found}
+        if name == "entity" and isinstance(entity := evaluated(value), dict):
+            found = {**entity, **found}  # Milvus's fields, as a Python repr
         elif name != "vector":
             found[name] = value
     return found

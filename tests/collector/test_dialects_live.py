@@ -109,3 +109,15 @@ def test_output_is_not_borrowed_by_what_failed() -> None:
 def test_an_embedding_that_langfuse_calls_a_generation() -> None:
     n = understood(langfuse__observation__type="generation", langfuse__observation__model__name="text-embedding-3-small")
     assert n.kind is SpanKind.EMBEDDING
+
+
+def test_a_printed_model_is_read_as_what_it_was() -> None:
+    said = (
+        "id='e84f' source='user' models_usage=None metadata={} created_at=datetime.datetime(2026, 11, 25, tzinfo=utc) content='It\\'s a=b?'"
+    )
+    found = rebuilt(said)
+    assert (found["source"], found["content"], found["metadata"]) == ("user", "It's a=b?", {})
+    n = understood(openinference__span__kind="AGENT", input__value=json.dumps({"messages": [said]}))
+    assert summarise([normalise(span(openinference__span__kind="AGENT", input__value=json.dumps(n.input)))]).input_preview == "It's a=b?"
+    for text in ("a=b is an equation", "x='unfinished", "rate=5 percent, they said"):
+        assert rebuilt(text) == text
