@@ -75,8 +75,9 @@ class Address:
 
     def _refused(self, option: str, problem: OSError) -> str:
         what = "is taken by another program" if problem.errno in (98, 48, 10048) else f"cannot be opened ({problem.strerror or problem})"
-        another = Address(self.host, self.port + 1 if self.port < 65_535 else 0).netloc
-        return f"port {self.port} on {self.host} {what}; choose another with {option} {another}, or port 0 for any free one"
+        another = Address(self.host, self.port + 1 if self.port < 65_535 else 0)
+        shown = another.port if option.endswith("port") else another.netloc  # --port and --bot-port take a number alone
+        return f"port {self.port} on {self.host} {what}; choose another with {option} {shown}, or port 0 for any free one"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ def test_a_taken_port_names_the_option_and_another() -> None:
         address = Address("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(InvalidValue, match=rf"port {address.port} .*taken.* --http 127\.0\.0\.1:\d+"):
             address.bind("--http")
+        with pytest.raises(InvalidValue, match=r"choose another with --port \d+,"):
+            address.bind("--port")
 
 
 def test_durations_and_sizes() -> None:
