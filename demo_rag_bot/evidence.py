@@ -1,8 +1,8 @@
-"""Do these passages answer the question at all? How much of it they speak of, as a probability.
+"""Do these passages answer the question at all? A probability, weighed before a model is asked.
 
-What counts is the share of the question's words (rare words more than common ones) that the best passages contain, and the share that the
-whole documentation has never heard of. It needs no model, and it is the reason the bot says "I could not find this" instead of quoting
-whatever came out first.
+What counts is how much of the question, rare words counting more, stands together in one place of the best passages, how much of it the
+headings of the first speak of, and how rare its rarest word is: one that the documentation does not know at all is as rare as can be. It
+needs no model, and it is the reason the bot says "I could not find this" instead of quoting whatever came out first.
 """
 
 from __future__ import annotations
@@ -12,45 +12,26 @@ from collections.abc import Sequence
 
 import tracer
 from demo_rag_bot.index import Index
-from demo_rag_bot.lexicon import Asked
+from demo_rag_bot.rerank import above, in_one_place
 from demo_rag_bot.retrieval import Candidate
 
-ENOUGH = 0.4
 LOOKED_AT = 3  # passages
 LONG = 6  # words; what a longer question leaves open says less
 
-# Logistic regression on 369 answerable and 84 unanswerable questions about six projects, classes balanced. Leaving one project out at a
-# time it declined 80 % of the unanswerable and 7 % of the answerable; ENOUGH was then lowered for the sake of short questions.
-BEST, BEST_LITERAL, FIRST, UNKNOWN, UNKNOWN_IN_ANY_WORD, LENGTH, BIAS = 2.5, 1.9, 1.7, -3.1, -2.1, 4.9, -4.2
+# Logistic regression on 369 answerable and 84 unanswerable questions about six projects, classes balanced (docs/decisions/0064). The bot
+# declines below ENOUGH.
+TOGETHER, ABOVE, RAREST, LENGTH, BIAS = 4.1, 3.0, -4.5, 0.34, -0.7
+ENOUGH = 0.35
 
 
 @tracer.guardrail("weigh evidence", ignore=["index", "passages"])
 def weigh(index: Index, query: str, passages: Sequence[Candidate]) -> float:
     """The probability, 0 to 1, that the passages answer the query."""
     asked = [one for one in index.lexicon.ask(query) if " " not in one.term]
-    rarity = [index.lexicon.rarity(one.term) for one in asked]
-    total = sum(rarity)
-    if not total or not passages:
+    rarity = [index.lexicon.rarity(one) for one in asked]
+    if not asked or not passages:
         return 0.0
-    texts = [frozenset(index.terms(candidate.position)) for candidate in passages[:LOOKED_AT]]
-    spoken = [sum(weight * _met(one, text) for one, weight in zip(asked, rarity, strict=True)) / total for text in texts]
-    literal = [sum(weight for one, weight in zip(asked, rarity, strict=True) if one.spellings & text) / total for text in texts]
-    unknown = sum(weight for one, weight in zip(asked, rarity, strict=True) if not one.spellings & index.lexicon.vocabulary) / total
-    unmet = (
-        sum(weight for one, weight in zip(asked, rarity, strict=True) if not {one.term, *one.stand_ins} & index.lexicon.vocabulary) / total
-    )
-    logit = (
-        BEST * max(spoken)
-        + BEST_LITERAL * max(literal)
-        + FIRST * spoken[0]
-        + UNKNOWN * unknown
-        + UNKNOWN_IN_ANY_WORD * unmet
-        + LENGTH * min(len(asked), LONG) / 10
-        + BIAS
-    )
+    together = max(in_one_place(index.terms(candidate.position), asked, rarity) for candidate in passages[:LOOKED_AT])
+    named = above(index.lexicon, passages[0].position, asked)
+    logit = TOGETHER * together + ABOVE * named + RAREST * max(rarity) + LENGTH * min(len(asked), LONG) + BIAS
     return 1 / (1 + math.exp(-logit))
-
-
-def _met(one: Asked, text: frozenset[str]) -> float:
-    """1 where the text has the word, else what the best stand-in it has is worth."""
-    return 1.0 if one.spellings & text else max((worth for other, worth in one.stand_ins.items() if other in text), default=0.0)

@@ -29,7 +29,7 @@ from demo_rag_bot.settings import Library
 
 TIMEOUT_S = 0.3
 TINY_BUDGET = 60  # tokens for passages: not even the first fits whole
-TINY_CUTTING = Cutting(target=12, limit=18, overlap=0, small=0)
+TINY_CUTTING = Cutting(target=12, limit=18, small=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from demo_rag_bot.corpus import Corpus
 from demo_rag_bot.endpoint import Endpoint
 from demo_rag_bot.lexicon import Lexicon
+from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.passages import STANDARD, Cutting, Passage, cut
 from demo_rag_bot.terms import terms
 
@@ -45,6 +46,11 @@ class Manifest:
     dimension: int
     created: float
     skipped: Sequence[tuple[str, str]] = ()
+
+    @property
+    def lexical_embedder(self) -> bool:
+        """Whether the vectors are the offline embedder's, which sees words and not their meaning."""
+        return self.embedding_model == EMBEDDING_MODEL
 
 
 @dataclass(frozen=True, slots=True)

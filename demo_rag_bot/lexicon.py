@@ -20,17 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo_rag_bot.passages import Passage
-from demo_rag_bot.terms import stem, terms
+from demo_rag_bot.terms import STOP_WORDS, stem, terms
 
 Scores = NDArray[np.float32]
 
 HEADING_WEIGHT, PLACE_WEIGHT = 0.7, 0.2  # beside 1 for the text; best of a sweep on two corpora (benchmarks/bot_retrieval.py)
 SYNONYM_WEIGHT, TYPO_WEIGHT = 0.5, 0.8
-SHORTEST_TYPO = 5  # a shorter word is one edit away from too many others
+SHORTEST_TYPO = 4  # a shorter word is one edit away from too many others
 HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none
-REFERENCE_WEIGHT = 0.9  # a reference names what a guide shows how to use
 _HISTORY = re.compile(r"(^|/)(change|history|releas|news|whats?.?new|upgrad|migrat|licen[cs]e|contribut|authors)", re.IGNORECASE)
-_REFERENCE = re.compile(r"(^|/)(api|apidoc|autodoc|reference|ref|internals?|modules?)([/._-]|$)", re.IGNORECASE)
 PAGE_DEPTH = 5  # passages that speak for their page
 
 
@@ -55,13 +53,14 @@ class Lexicon:
         place = [terms(f"{p.title} {p.source.rpartition('.')[0]} {p.heading.rpartition(' > ')[0]}") for p in passages]
         heading = [terms(p.heading.rpartition(" > ")[2] or p.title) for p in passages]
         text = [terms(p.text) for p in passages]
+        self.place = [frozenset(a + b) for a, b in zip(place, heading, strict=True)]  # what a passage stands under
         self._fields = (
             (_bm25([a + b for a, b in zip(text, place, strict=True)], 0.6), 1.0),
             (_bm25(heading, 0.3), HEADING_WEIGHT),
             (_bm25(place, 0.3), PLACE_WEIGHT),
         )
-        self._passages_with = Counter(term for a, b in zip(text, place, strict=True) for term in {*a, *b})
-        self._prior = np.array([_prior(p.source) for p in passages], np.float32)
+        self._passages_with = Counter(term for said, above in zip(text, self.place, strict=True) for term in above.union(said))
+        self._prior = np.array([HISTORY_WEIGHT if _HISTORY.search(p.source) else 1.0 for p in passages], np.float32)
         self._sources = [p.source for p in passages]
         pages: dict[str, list[int]] = {}
         for position, source in enumerate(self._sources):
@@ -73,7 +72,7 @@ class Lexicon:
     def ask(self, question: str) -> list[Asked]:
         """The words of a question, each once, with their stand-ins."""
         phrases = " " + re.sub(r"[^\w]+", " ", question.lower()) + " "
-        asked = [Asked(term, self._stand_ins(term)) for term in dict.fromkeys(terms(question))]
+        asked = [Asked(term, self._stand_ins(term)) for term in dict.fromkeys(terms(question)) if not self._slip(term)]
         said = {one.term for one in asked}
         for phrase, meant in _thesaurus().phrases.items():
             if f" {phrase} " in phrases and not said & meant:
@@ -95,9 +94,10 @@ class Lexicon:
         }
         return np.array([pages[self._sources[position]] / PAGE_DEPTH for position in positions], np.float32)
 
-    def rarity(self, term: str) -> float:
-        """How rare a word is: high where few passages have it, highest where none has."""
-        return math.log((self.count + 1) / (self._passages_with[term] + 0.5))
+    def rarity(self, one: Asked) -> float:
+        """How rare a word is, from about 0 (every passage has it) to 1 (none has)."""
+        commonest = max(self._passages_with[term] for term in one.spellings)
+        return math.log((self.count + 1) / (commonest + 0.5)) / math.log((self.count + 1) / 0.5)
 
     def scores(self, question: str) -> Scores:
         return self.matrix(self.ask(question)).sum(axis=0)
@@ -110,17 +110,13 @@ class Lexicon:
         return total * self._prior
 
     def _stand_ins(self, term: str) -> dict[str, float]:
-        found = dict.fromkeys(_thesaurus().synonyms.get(term, frozenset()) & self.vocabulary, SYNONYM_WEIGHT)
-        if term not in self.vocabulary and len(term) >= SHORTEST_TYPO and term.isascii():
-            nearest = [other for other in _one_edit_away(term) if other in self.vocabulary]
-            found |= dict.fromkeys(nearest, TYPO_WEIGHT)
-            for other in nearest:
-                found = dict.fromkeys(_thesaurus().synonyms.get(other, frozenset()) & self.vocabulary, SYNONYM_WEIGHT) | found
-        return found
+        meant = [] if term in self.vocabulary else [other for other in _misspelled(term) if other in self.vocabulary]
+        synonyms = frozenset[str]().union(*(_thesaurus().synonyms.get(other, ()) for other in (term, *meant)))
+        return dict.fromkeys(synonyms & self.vocabulary, SYNONYM_WEIGHT) | dict.fromkeys(meant, TYPO_WEIGHT)
 
-
-def _prior(source: str) -> float:
-    return HISTORY_WEIGHT if _HISTORY.search(source) else REFERENCE_WEIGHT if _REFERENCE.search(source) else 1.0
+    def _slip(self, term: str) -> bool:
+        """Whether a word that the documentation does not know is a stop word, mistyped."""
+        return term not in self.vocabulary and any(other in STOP_WORDS for other in _misspelled(term))
 
 
 def _bm25(documents: Sequence[Sequence[str]], b: float) -> bm25s.BM25:
@@ -129,17 +125,18 @@ def _bm25(documents: Sequence[Sequence[str]], b: float) -> bm25s.BM25:
     return index
 
 
-def _one_edit_away(word: str) -> Iterator[str]:
-    """Every string one deletion, swap, replacement or insertion away."""
+def _misspelled(word: str) -> Iterator[str]:
+    """What a word may have been meant to be: one insertion away, if it is longer also one deletion, swap or replacement."""
+    if len(word) < SHORTEST_TYPO or not word.isascii():
+        return
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     for cut in range(len(word) + 1):
         left, right = word[:cut], word[cut:]
         yield from (left + letter + right for letter in letters)
-        if right:
+        if right and len(word) > SHORTEST_TYPO:
             yield left + right[1:]
             yield from (left + letter + right[1:] for letter in letters)
-        if len(right) > 1:
-            yield left + right[1] + right[0] + right[2:]
+            yield left + right[1:2] + right[0] + right[2:]
 
 
 @dataclass(frozen=True, slots=True)

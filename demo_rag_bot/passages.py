@@ -1,8 +1,7 @@
 """Pages → passages: the units that are indexed, retrieved and cited.
 
 A passage is one section of a page, or a part of a long one, and knows its heading path and anchor. Sections are cut between paragraphs,
-never inside a code block that fits; a part of a long section repeats the last paragraph of the part before it, so that a sentence and
-the example under it meet in one passage. Sections of a line or two join the section that follows them.
+never inside a code block that fits. Sections of a line or two join the section that follows them.
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ class Cutting:
 
     target: int = 180  # a part is closed when it reaches this
     limit: int = 280  # and never grows beyond this
-    overlap: int = 40  # a closing paragraph up to this long opens the next part too
     small: int = 25  # a section shorter than this joins the next
 
     def __str__(self) -> str:
-        return f"sections, {self.target}-{self.limit} words, overlap {self.overlap}, join under {self.small}"
+        return f"sections, {self.target}-{self.limit} words, join under {self.small}"
 
 
 STANDARD = Cutting()
@@ -149,9 +147,7 @@ def _parts(blocks: Sequence[str], cutting: Cutting) -> Iterator[str]:
         size = len(block.split())
         if part and (length + size > cutting.limit or length >= cutting.target):
             yield "\n\n".join(part)
-            last = len(part[-1].split())
-            keep = len(part) > 1 and last <= cutting.overlap and last + size <= cutting.limit
-            part, length = ([part[-1]], last) if keep else ([], 0)
+            part, length = [], 0
         part.append(block)
         length += size
     if part:

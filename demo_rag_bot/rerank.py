@@ -1,32 +1,30 @@
 """Candidates → the passages of the answer: a second, closer look at each candidate.
 
-Where a search counts words, the reranker reads: which of the question's words a passage meets and how close together they stand. It needs
-no model. A section that is in already makes its other parts less welcome, so that one long section does not fill the prompt.
+Where a search counts words, the reranker reads: how much of the question stands together in one place of a passage, how much in its title
+and headings, whether the rest of its page speaks of it too. It needs no model. A section that is in already makes its other parts less
+welcome, so that one long section does not fill the prompt.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 import tracer
 from demo_rag_bot.index import Index
-from demo_rag_bot.lexicon import Asked
-from demo_rag_bot.local_model import EMBEDDING_MODEL
+from demo_rag_bot.lexicon import Asked, Lexicon
 from demo_rag_bot.retrieval import Candidate, as_candidates
 
-# Weights beside 1 for BM25, each feature scaled to at most 1 within the candidates; chosen by a sweep (benchmarks/bot_retrieval.py)
-EVENNESS, WINDOW, CLOSENESS = 0.5, 0.4, 0.3
-PAGE = 0.35  # how much the rest of the page speaks of the question: MRR 0.76 → 0.77 on four projects, 0.65 → 0.68 on two others
-DENSE = 1.0  # an embedder that knows meaning
-DENSE_LEXICAL = 0.2  # the offline one, which only sees words again
-SAME_SECTION, SAME_PAGE = 0.75, 0.95  # what a passage is worth after another of its section, of its page
+# Weights beside 1 for BM25, each feature at most 1 within the candidates. Fitted on six projects, each judged by the weights of the other
+# five (docs/decisions/0063).
+WINDOW, PLACE, PAGE = 1.1, 0.7, 0.35
+DENSE, DENSE_LEXICAL = 3.0, 0.2  # an embedder that knows meaning; the offline one, which only sees words again
+SAME_SECTION = 0.75  # what a passage is worth after another of its section
 WINDOW_TERMS = 25
 
 
@@ -54,21 +52,17 @@ class Reranker:
         asked = self.index.lexicon.ask(query)
         positions = [candidate.position for candidate in candidates]
         everywhere = self.index.lexicon.matrix(asked)
-        met = everywhere[:, positions]
-        worth = np.maximum(everywhere.max(axis=1, initial=0.0), 1e-6)  # of a word: the best score any passage gets for it
-        page = self.index.lexicon.page_scores(everywhere.sum(axis=0), positions)
-        dense = np.array([candidate.recall.get("dense", 0.0) for candidate in candidates])
-        near = np.array([_nearness(self.index.terms(candidate.position), asked, worth) for candidate in candidates]).reshape(-1, 2)
-        weight = DENSE_LEXICAL if self.index.manifest.embedding_model == EMBEDDING_MODEL else DENSE
-        total = (
-            _scaled(met.sum(axis=0))
-            + EVENNESS * (met / worth[:, None]).mean(axis=0)
-            + WINDOW * near[:, 0]
-            + CLOSENESS * _scaled(near[:, 1])
-            + PAGE * _scaled(page)
-            + weight * _scaled(dense)
+        worth: list[float] = everywhere.max(axis=1, initial=0.0).tolist()  # of a word: the best score any passage gets for it
+        total = everywhere.sum(axis=0)
+        dense = DENSE_LEXICAL if self.index.manifest.lexical_embedder else DENSE
+        features = (
+            (1.0, _scaled(total[positions])),
+            (WINDOW, np.array([in_one_place(self.index.terms(position), asked, worth) for position in positions])),
+            (PLACE, np.array([above(self.index.lexicon, position, asked) for position in positions])),
+            (PAGE, _scaled(self.index.lexicon.page_scores(total, positions))),
+            (dense, _scaled(np.array([candidate.recall.get("dense", 0.0) for candidate in candidates]))),
         )
-        return total / (1 + EVENNESS + WINDOW + CLOSENESS + PAGE + weight)
+        return np.sum([weight * values for weight, values in features], axis=0) / sum(weight for weight, _ in features)
 
 
 def _scaled(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -76,35 +70,40 @@ def _scaled(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(values / highest if highest > 0 else values * 0.0, np.float64)
 
 
-def _nearness(sequence: Sequence[str], asked: Sequence[Asked], worth: NDArray[np.floating]) -> tuple[float, float]:
-    """(share of the question's weight inside the best window of the passage, how closely its words follow each other)."""
-    meets: dict[str, tuple[int, float]] = {}  # term → (which word of the question it meets, how well)
+def above(lexicon: Lexicon, position: int, asked: Sequence[Asked]) -> float:
+    """The share of a question, rare words counting more, that the title and headings of a passage speak of in any words."""
+    rarity = [lexicon.rarity(one) for one in asked]
+    met = sum(
+        weight for one, weight in zip(asked, rarity, strict=True) if not lexicon.place[position].isdisjoint({one.term, *one.stand_ins})
+    )
+    return met / (sum(rarity) or 1.0)
+
+
+def in_one_place(sequence: Sequence[str], asked: Sequence[Asked], worth: Sequence[float]) -> float:
+    """The share of a question's worth that stands within `WINDOW_TERMS` terms of a passage, where most of it does."""
+    meets: dict[str, tuple[int, float]] = {}  # term → (which word of the question it meets, how much of its worth)
     for number, one in enumerate(asked):
         for term, how_well in ((one.term, 1.0), *one.stand_ins.items()):
-            if how_well > meets.get(term, (0, 0.0))[1]:
-                meets[term] = number, how_well
+            meets[term] = max(meets.get(term, (number, 0.0)), (number, how_well * worth[number]), key=itemgetter(1))
     places = [(place, *meets[term]) for place, term in enumerate(sequence) if term in meets]
-    total = float(worth.sum()) or 1.0
-    close = sum((worth[a] * x + worth[b] * y) / total / (q - p + 1) for (p, a, x), (q, b, y) in pairwise(places) if a != b)
     best = 0.0
     for first, (start, _, _) in enumerate(places):
         inside: dict[int, float] = {}
-        for place, number, how_well in places[first:]:
+        for place, number, met in places[first:]:
             if place > start + WINDOW_TERMS:
                 break
-            inside[number] = max(how_well, inside.get(number, 0.0))
-        best = max(best, float(sum(worth[number] * how_well for number, how_well in inside.items())))
-    return best / total, math.log1p(float(close))
+            inside[number] = max(met, inside.get(number, 0.0))
+        best = max(best, sum(inside.values()))
+    return best / (sum(worth) or 1.0)
 
 
 def _spread(scored: Sequence[Candidate]) -> list[Candidate]:
-    """Best first, where each passage taken lowers the others of its section and page."""
+    """Best first, where each passage taken lowers the others of its section."""
     left, taken = list(scored), list[Candidate]()
-    sections, pages = Counter[tuple[str, str]](), Counter[str]()
+    sections = Counter[tuple[str, str]]()
 
     def now(candidate: Candidate) -> float:
-        passage = candidate.passage
-        repeats = SAME_SECTION ** sections[passage.source, passage.anchor] * SAME_PAGE ** pages[passage.source]
+        repeats = SAME_SECTION ** sections[candidate.passage.source, candidate.passage.anchor]
         return candidate.score * repeats if candidate.score > 0 else candidate.score
 
     while left:
@@ -112,5 +111,4 @@ def _spread(scored: Sequence[Candidate]) -> list[Candidate]:
         left.remove(best)
         taken.append(replace(best, score=now(best)))
         sections[best.passage.source, best.passage.anchor] += 1
-        pages[best.passage.source] += 1
     return taken

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field, replace
 import tracer
 from demo_rag_bot.endpoint import Endpoint
 from demo_rag_bot.index import Hit, Index
-from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.passages import Passage
 
 RRF_K = 60  # Cormack et al. 2009; 60 is the value everybody keeps
 CANDIDATES_PER_RESULT = 5
-LEXICAL_EMBEDDER = 0.3  # the offline embedder sees the same words as BM25, so its vote counts less
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +70,12 @@ class Retriever:
 
     @tracer.retriever("fuse", stage="fuse", ignore=["searches"], capture_output=False)
     def fuse(self, searches: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
-        """Reciprocal Rank Fusion: each search adds weight / (60 + rank)."""
+        """Reciprocal Rank Fusion: each search adds 1 / (60 + rank)."""
         scores: dict[int, float] = {}
         recall: dict[int, dict[str, float]] = {}
         for name, hits in searches.items():
-            weight = LEXICAL_EMBEDDER if name == "dense" and self.index.manifest.embedding_model == EMBEDDING_MODEL else 1.0
             for rank, hit in enumerate(hits, 1):
-                scores[hit.position] = scores.get(hit.position, 0.0) + weight / (RRF_K + rank)
+                scores[hit.position] = scores.get(hit.position, 0.0) + 1 / (RRF_K + rank)
                 recall.setdefault(hit.position, {})[name] = hit.score
         order = sorted(scores, key=lambda position: -scores[position])
         fused = [Candidate(self.index.passages[position], position, scores[position], recall=recall[position]) for position in order]

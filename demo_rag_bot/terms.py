@@ -15,7 +15,7 @@ from importlib.resources import files
 
 import snowballstemmer
 
-_STOP = frozenset(files("demo_rag_bot").joinpath("stopwords.txt").read_text("utf-8").split())
+STOP_WORDS = frozenset(files("demo_rag_bot").joinpath("stopwords.txt").read_text("utf-8").split())
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_](?:[^\W{_CJK}]|[.\-'’](?=[^\W_]))*")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
@@ -42,7 +42,7 @@ def _identifier_terms(token: str) -> Iterator[str]:
     parts = _PART.findall(token)
     for part in parts:
         lowered = part.lower()
-        if lowered not in _STOP:
+        if lowered not in STOP_WORDS:
             yield stem(lowered)
     if len(parts) > 1:  # the whole identifier too, so that an exact name beats its parts
         yield re.sub(r"[^\w]|_", "", token).lower()
