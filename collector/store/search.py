@@ -387,16 +387,11 @@ class Indexer:
             documents, returned = self._read_spans(store, records)
             self._read_logs(store, logs, documents)
         reached = records[-1].id if records else last_span
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             self._add_documents(list(documents.values()))
             self._add_passages(returned)
             logged = logs[-1][2] if logs else last_log
             self._connection.execute("UPDATE progress SET last_span=?, last_log=?", (reached, logged))
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
         with self._caught_up:
             self.indexed = reached
             self._caught_up.notify_all()
@@ -434,7 +429,7 @@ class Indexer:
             found = store.execute("SELECT id, start_ns FROM traces WHERE trace_id=?", (trace_id,)).fetchone()
             if found is not None:
                 document = documents.setdefault(found[0], Document(found[0], found[1], {}))
-                document.texts[body.decode("utf-8", "replace").replace("\\n", " ")] = None
+                document.texts[_text_of_log(body)] = None
 
     # ---- Words ----
 
@@ -448,16 +443,14 @@ class Indexer:
         while ordered:
             shard, room = number // SHARD_DOCUMENTS, SHARD_DOCUMENTS - number % SHARD_DOCUMENTS
             run, ordered = ordered[:room], ordered[room:]
+            connection.execute(_new_shard(shard))
             connection.execute(
-                f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{shard} USING fts5"
-                "(words, content='', detail=none, columnsize=0, tokenize='ascii')"
+                "INSERT INTO shards VALUES (?, ?) ON CONFLICT (shard) DO UPDATE SET written = written + excluded.written", (shard, len(run))
             )
             numbered = list(enumerate(run, number))
             number += len(run)
             connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", [(key, one.trace, one.start_ns) for key, one in numbered])
-            connection.executemany(
-                f"INSERT INTO words_{shard} (rowid, words) VALUES (?, ?)", [(key, words.indexed(one.texts)) for key, one in numbered]
-            )
+            connection.executemany(_add_words(shard), [(key, words.indexed(one.texts)) for key, one in numbered])
             bounds = numbered[0][0], number - 1, run[0].start_ns, run[-1].start_ns
             connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", bounds)
         connection.execute("UPDATE progress SET last_document=?", (number - 1,))
@@ -522,37 +515,74 @@ class Indexer:
     # ---- Deleted traces ----
 
     def _drop_gone(self) -> bool:
-        """Traces that were deleted leave the index; a shard without documents is dropped, and the disk given back."""
+        """Traces that were deleted leave the index. Their words do when half of a shard's documents are gone: it is written again from the
+        texts that are left (SQLite before 3.43 cannot take a document out of it), or dropped; then the disk is given back."""
         gone = self._gone()
         if not gone:
             return False
         connection = self._connection
         shards: set[int] = set()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             for trace in gone:
                 self._drop_passages(trace)
                 documents = connection.execute("SELECT id FROM documents WHERE trace=?", (trace,)).fetchall()
                 shards.update(document // SHARD_DOCUMENTS for (document,) in documents)
                 connection.execute("DELETE FROM documents WHERE trace=?", (trace,))
-            for shard in shards:
-                self._drop_empty(shard)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("PRAGMA incremental_vacuum(4096)").fetchall()
+            connection.execute("DELETE FROM sources WHERE NOT EXISTS (SELECT 1 FROM passages WHERE passages.source = sources.id)")
+        for shard in shards:
+            with self._transaction():
+                self._shrink(shard)
+        while connection.execute("PRAGMA freelist_count").fetchone()[0] and not self._closing:
+            self._give_way()
+            connection.execute("PRAGMA incremental_vacuum(4096)").fetchall()
         self._forgotten(gone)
         return True
 
-    def _drop_empty(self, shard: int) -> None:
-        """Runs without documents go, and a shard without runs."""
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _shrink(self, shard: int) -> None:
+        """Runs without documents go, and a shard without runs; one that lost half of its documents is written again."""
         connection, bounds = self._connection, (shard * SHARD_DOCUMENTS, (shard + 1) * SHARD_DOCUMENTS - 1)
         connection.execute(
             "DELETE FROM runs WHERE first BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM documents WHERE id BETWEEN first AND last)", bounds
         )
-        if connection.execute("SELECT 1 FROM runs WHERE first BETWEEN ? AND ? LIMIT 1", bounds).fetchone() is None:
-            connection.execute(f"DROP TABLE IF EXISTS words_{shard}")
+        written = connection.execute("SELECT written FROM shards WHERE shard=?", (shard,)).fetchone()
+        left = connection.execute("SELECT id, trace FROM documents WHERE id BETWEEN ? AND ? ORDER BY id", bounds).fetchall()
+        if written is None or 2 * len(left) > written[0]:
+            return
+        connection.execute(f"DROP TABLE IF EXISTS words_{shard}")
+        connection.execute("DELETE FROM shards WHERE shard=?", (shard,))
+        if left:
+            connection.execute(_new_shard(shard))
+            connection.execute("INSERT INTO shards VALUES (?, ?)", (shard, len(left)))
+            self._write_again(shard, left)
+
+    def _write_again(self, shard: int, documents: Sequence[tuple[int, int]]) -> None:
+        """The words of documents, each with all that its trace said so far."""
+        for at in range(0, len(documents), SLICE_SPANS):
+            self._give_way()
+            with self._read() as store:
+                payloads = Payloads(store)
+                rows = [(key, words.indexed(self._said(store, payloads, trace))) for key, trace in documents[at : at + SLICE_SPANS]]
+            self._connection.executemany(_add_words(shard), rows)
+
+    def _said(self, store: Connection, payloads: Payloads, trace: int) -> Mapping[str, None]:
+        """The texts of a trace that were indexed."""
+        texts: dict[str, None] = {}
+        select = f"SELECT {columns(SpanRecord)} FROM spans WHERE trace=? AND id <= ? ORDER BY pack, slot"
+        for record in map(SpanRecord._make, store.execute(select, (trace, self.indexed))):
+            texts.update(dict.fromkeys(searchable(payloads.body(record), self._strings.text(store, record.name) or "")))
+        logs = "SELECT body FROM log_events WHERE trace_id = (SELECT trace_id FROM traces WHERE id=?)"
+        texts.update(dict.fromkeys(_text_of_log(body) for (body,) in store.execute(logs, (trace,))))
+        return texts
 
     def _drop_passages(self, trace: int) -> None:
         """A passage that another trace returned goes on, told from there."""
@@ -567,6 +597,19 @@ class Indexer:
                 connection.execute("DELETE FROM passages WHERE id=?", (passage,))
             else:
                 connection.execute("UPDATE passages SET span=?, place=? WHERE id=?", (*other, passage))
+
+
+def _new_shard(shard: int) -> str:
+    return f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{shard} USING fts5(words, content='', detail=none, columnsize=0, tokenize='ascii')"
+
+
+def _add_words(shard: int) -> str:
+    return f"INSERT INTO words_{shard} (rowid, words) VALUES (?, ?)"
+
+
+def _text_of_log(body: bytes) -> str:
+    """A log record as its JSON says it."""
+    return body.decode("utf-8", "replace").replace("\\n", " ")
 
 
 def _returned(record: SpanRecord, span: Span) -> Iterator[Returned]:

@@ -1,14 +1,15 @@
 -- The search index: its own file, because SQLite has one writer per file; made from the store and made again when it is lost.
 -- A document is what one trace brought since the index last looked. Documents are numbered as they come (small steps between numbers: one byte
 -- a word instead of five), sorted by start within a run; `runs` say which starts a stretch of documents covers, so that newest first costs
--- only the newest runs. The words of documents n × 16384 … are in table words_n, contentless: a table whose documents are all gone is
--- dropped (SQLite before 3.43 cannot delete from it).
+-- only the newest runs. The words of documents n × 16384 … are in table words_n, contentless: one that has lost half of the documents that
+-- were written into it (`shards`) is written again, or dropped (SQLite before 3.43 cannot delete from it).
 CREATE TABLE progress (
   id INTEGER PRIMARY KEY CHECK (id = 1), last_span INTEGER NOT NULL, last_log INTEGER NOT NULL, last_document INTEGER NOT NULL,
   identity TEXT NOT NULL
 ) STRICT;
 CREATE TABLE documents (id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, start_ns INTEGER NOT NULL) STRICT;
 CREATE INDEX documents_by_trace ON documents (trace);
+CREATE TABLE shards (shard INTEGER PRIMARY KEY, written INTEGER NOT NULL) STRICT;
 CREATE TABLE runs (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, earliest_ns INTEGER NOT NULL, latest_ns INTEGER NOT NULL) STRICT;
 
 -- Passages, each once by the digest of its text; the text itself is where a span brought it (spans.id, place among its documents).
