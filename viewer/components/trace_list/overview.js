@@ -5,7 +5,6 @@ import { h, replace } from "../trace_view/assets/dom.js";
 import { compact, cost, grouped } from "../trace_view/assets/format.js";
 import { api } from "../base/shell.js";
 import { buckets, grain, histogram } from "./histogram.js";
-import { both } from "./query.js";
 import { extent, fullFilter } from "./state.js";
 
 const GRAIN_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -35,33 +34,32 @@ export class Overview {
     const filter = fullFilter(list.state);
     const [from, to] = extent(list.state, Date.now());
     const by = from === null ? "hour" : grain(to - from);
-    const ask = (/** @type {string} */ text, /** @type {string} */ measures) =>
-      api(`${list.settings.api}/aggregate`, { filter: text, measures, by }, { signal: list.stale.signal }).then((answer) => answer.rows).catch(() => []);
-    const [all, bad] = await Promise.all([ask(filter, "traces,tokens,cost"), ask(both(filter, "status:error"), "traces")]);
+    const asked = { filter, measures: "traces,errors,tokens,cost", by };
+    const answer = await api(`${list.settings.api}/aggregate`, asked, { signal: list.stale.signal }).catch(() => ({ rows: [] }));
     if (mine !== list.turn) return;
-    const failed = new Map(bad.map((/** @type {any} */ group) => [moment(group[by]), group.traces]));
-    const points = all.map((/** @type {any} */ group) => ({ at: moment(group[by]), count: group.traces, errors: failed.get(moment(group[by])) ?? 0 }));
+    /** @type {any[]} */
+    const all = answer.rows;
+    const points = all.map((group) => ({ at: moment(group[by]), count: group.traces, errors: group.errors }));
     this.chart.draw(points.length ? buckets(points, from, to, GRAIN_MS[by]) : null);
     list.total = sum(all, "traces");
-    const sums = { count: list.total ?? 0, bad: sum(bad, "traces"), tokens: sum(all, "tokens"), usd: sum(all, "cost") };
-    this.draw(sums, false);
+    list.exact = answer.complete !== false;
+    this.draw({ count: list.total ?? 0, bad: sum(all, "errors"), tokens: sum(all, "tokens"), usd: sum(all, "cost") }, list.exact);
     list.drawFoot();
-    if (!sums.usd) return;
-    const unpriced = await api(`${list.settings.api}/traces`, { filter: both(filter, "unpriced:true"), limit: 1 }, { signal: list.stale.signal }).catch(() => null);
-    if (mine === list.turn && unpriced?.traces.length) this.draw(sums, true);
   }
 
-  /** @param {{count: number, bad: number, tokens: number, usd: number}} sums @param {boolean} unpriced some of the traces have a model without a price */
-  draw({ count, bad, tokens, usd }, unpriced) {
+  /** @param {{count: number, bad: number, tokens: number, usd: number}} sums @param {boolean} exact false where only the newest were counted in time */
+  draw({ count, bad, tokens, usd }, exact) {
     const entry = (/** @type {string} */ label, /** @type {any} */ value, tone = "", title = "") => h("div", { class: "total", title: title || null }, h("span", `value ${tone}`, value), h("span", "muted", label));
+    const least = exact ? "" : "≥ ";
+    const unpriced = this.list.rows.some((row) => row.unpriced); // of those in view: nothing counts them all
     const known = usd > 0 || this.list.rows.some((row) => row.cost_usd === 0 && !row.unpriced && row.models?.length); // 0 is a price, too
     const share = count ? (100 * bad) / count : 0;
     replace(
       this.totals,
-      entry(count === 1 ? "trace" : "traces", grouped(count)),
+      entry(count === 1 ? "trace" : "traces", least + grouped(count), "", exact ? "" : "At least so many: the time to count ended before all were seen"),
       entry("failed", count ? `${share < 0.05 && bad ? "<0.1" : share.toFixed(bad ? 1 : 0)} %` : "–", bad ? "error-text" : ""),
-      entry("tokens", compact(tokens)),
-      entry("cost", known ? `${unpriced ? "≥ " : ""}${cost(usd)}` : "–", "", known && unpriced ? "A lower bound: the models of some traces have no known price" : ""),
+      entry("tokens", least + compact(tokens)),
+      entry("cost", known ? (unpriced || !exact ? "≥ " : "") + cost(usd) : "–", "", unpriced ? "A lower bound: the models of some traces have no known price" : "Of calls whose model has a known price"),
     );
   }
 }

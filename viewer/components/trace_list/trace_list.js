@@ -39,6 +39,7 @@ export class TraceList {
     this.next = /** @type {string | null} */ (null);
     this.complete = true;
     this.total = /** @type {number | null} */ (null);
+    this.exact = true; // whether the total counts them all
     /** @type {string[]} */
     this.trail = []; // cursors of the pages before this one
     this.turn = 0; // answers to an earlier question are not drawn
@@ -225,7 +226,7 @@ export class TraceList {
   drawFoot() {
     const { rows, trail, total, state } = this;
     const before = trail.length * PAGE_SIZE;
-    const place = state.cursor && !trail.length ? `${counted(rows.length, "trace")} of this page` : `${grouped(before + 1)}–${grouped(before + rows.length)}${total === null ? "" : ` of ${grouped(Math.max(total, before + rows.length))}`}`;
+    const place = state.cursor && !trail.length ? `${counted(rows.length, "trace")} of this page` : `${grouped(before + 1)}–${grouped(before + rows.length)}${total === null ? "" : ` of ${this.exact ? "" : "≥ "}${grouped(Math.max(total, before + rows.length))}`}`;
     const key = (/** @type {string} */ name) => h("span", "kbd", name);
     replace(
       this.foot,
