@@ -3,13 +3,19 @@
 Measured on the same load, threads cost no more than `grpc.aio` (500 to 1,100 µs of server CPU per request against 650 to 2,500), and a
 thread may simply wait for the commit. Bodies arrive as bytes and go through the decoder HTTP uses. What is worth retrying is UNAVAILABLE
 with a RetryInfo; a client must not retry INVALID_ARGUMENT or a message over the size limit.
+
+gRPC would read a whole message for every thread before anyone could refuse it. The calls are therefore declared as streams (of one message:
+the same bytes on the wire), so that a message is only read once its call has one of a few places; those without one wait at their senders.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -19,7 +25,7 @@ from google.rpc import error_details_pb2, status_pb2
 from collector import otlp
 from collector.errors import InvalidValue, MalformedRequest, Overloaded, RequestTooLarge, RightPassageError
 from collector.otlp import Encoding
-from collector.reception import Accepts, Limits, Reception, Signal, holds_anything
+from collector.reception import Accepts, Holding, Limits, Received, Reception, Signal, holds_anything
 
 METHODS = {
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export": Signal.TRACES,
@@ -27,6 +33,8 @@ METHODS = {
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": Signal.METRICS,
 }
 THREADS = 32  # all may wait for one commit: the more wait together, the fewer commits
+PLACES = 4  # messages that are read or decoded at a time
+PLACE_SECONDS = 10.0  # a call waits for a place
 
 
 class GrpcServer:
@@ -52,6 +60,7 @@ def serve(
         ("grpc.so_reuseport", 0),  # a second collector on the port must fail, not share it
         ("grpc.max_receive_message_length", reception.limits.body_bytes),
         ("grpc.max_metadata_size", 16 * 1024),
+        ("grpc.http2.bdp_probe", 0),  # else each waiting call buffers several MB ahead of being read: 200 MB for forty senders
     ]
     server = grpc.server(threads, handlers=[_Export(ingest, reception, token)], options=options)
     try:
@@ -65,9 +74,40 @@ def serve(
     return GrpcServer(server, threads, port)
 
 
+class _Places:
+    """Where messages are read and decoded. A sender that dawdles over its message loses its place to those who wait for one."""
+
+    def __init__(self, body_seconds: float) -> None:
+        self._body_seconds = body_seconds
+        self._free = threading.Condition()
+        self._taken: dict[grpc.ServicerContext, float] = {}
+
+    @contextmanager
+    def place(self, context: grpc.ServicerContext) -> Generator[None]:
+        """Raises Overloaded when none becomes free."""
+        with self._free:
+            if not self._free.wait_for(lambda: len(self._taken) < PLACES, PLACE_SECONDS):
+                self._cut_dawdlers()
+                raise Overloaded("too many requests at once: their bodies are still being read")
+            self._taken[context] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._free:
+                del self._taken[context]
+                self._free.notify()
+
+    def _cut_dawdlers(self) -> None:
+        since = time.monotonic() - self._body_seconds
+        for context, began in self._taken.items():
+            if began < since:
+                context.cancel()
+
+
 class _Export(grpc.GenericRpcHandler):
     def __init__(self, ingest: Accepts, reception: Reception, token: str | None) -> None:
         self._ingest, self._reception = ingest, reception
+        self._places = _Places(reception.limits.body_seconds)
         self._expected = token.encode() if token else None
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
@@ -75,8 +115,8 @@ class _Export(grpc.GenericRpcHandler):
         if signal is None:
             return None  # UNIMPLEMENTED
         if not self._may(handler_call_details.invocation_metadata or ()):
-            return grpc.unary_unary_rpc_method_handler(_unauthenticated)
-        return grpc.unary_unary_rpc_method_handler(self._export(signal))
+            return grpc.stream_unary_rpc_method_handler(_unauthenticated)
+        return grpc.stream_unary_rpc_method_handler(self._export(signal))
 
     def _may(self, metadata: Sequence[Any]) -> bool:
         if self._expected is None:
@@ -85,12 +125,12 @@ class _Export(grpc.GenericRpcHandler):
         scheme, _, secret = (given if isinstance(given, bytes) else given.encode()).strip().partition(b" ")
         return hmac.compare_digest(secret.strip(), self._expected) and scheme.lower() == b"bearer"  # a scheme has no case
 
-    def _export(self, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-        def export(body: bytes, context: grpc.ServicerContext) -> bytes:
+    def _export(self, signal: Signal) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+        def export(bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             try:
                 with self._reception.holding() as holding:
-                    holding.add(len(body))
-                    received = self._reception.read(signal, body, Encoding.PROTOBUF)
+                    with self._places.place(context):
+                        received = self._read(signal, bodies, holding)
                     if holds_anything(received.batch):
                         self._ingest.accept_blocking(received.batch, received.body_bytes)
             except RightPassageError as error:
@@ -99,8 +139,15 @@ class _Export(grpc.GenericRpcHandler):
 
         return export
 
+    def _read(self, signal: Signal, bodies: Iterator[bytes], holding: Holding) -> Received:
+        body = next(bodies, None)
+        if body is None:
+            raise MalformedRequest("the call ended without a message")
+        holding.add(len(body))
+        return self._reception.read(signal, body, Encoding.PROTOBUF)
 
-def _unauthenticated(body: bytes, context: grpc.ServicerContext) -> bytes:
+
+def _unauthenticated(bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
     context.abort(grpc.StatusCode.UNAUTHENTICATED, "this collector wants metadata authorization: Bearer TOKEN")
 
 

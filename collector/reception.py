@@ -42,7 +42,7 @@ class Limits:
     """What one request may cost, and all of them together."""
 
     body_bytes: int = 64 * 2**20  # before and after decompression; the specification's default
-    held_bytes: int = 128 * 2**20  # bodies being read or waiting for their commit; decoded, each takes about three times its size
+    held_bytes: int = 64 * 2**20  # bodies being read or waiting for their commit; decoded and written, each takes four times its size
     body_seconds: float = 30.0  # a body must arrive within
     decode: otlp.DecodeLimits = otlp.LIMITS
 
@@ -80,19 +80,23 @@ class Reception:
         finally:
             holding.release()
 
-    def hold(self, size: int) -> None:
+    def hold(self, size: int, mine: int = 0) -> None:
+        """Count more bytes for a request that holds `mine`. One that is alone is let in whatever its size: the body's limit bounds it."""
         with self._lock:
-            if self._held + size > self.limits.held_bytes:
-                self.counts["requests_refused"] += 1
-                raise Overloaded("too many requests at once: their bodies fill the memory set aside for them")
+            if self._held > mine:
+                self._refuse_beyond(size)
             self._held += size
 
     def expect(self, size: int) -> None:
         """Refuse a body that would not fit now before it is read; nothing is set aside, or a slow client could hold what it never sends."""
         with self._lock:
-            if self._held and self._held + size > self.limits.held_bytes:
-                self.counts["requests_refused"] += 1
-                raise Overloaded("too many requests at once: their bodies fill the memory set aside for them")
+            if self._held:
+                self._refuse_beyond(size)
+
+    def _refuse_beyond(self, size: int) -> None:
+        if self._held + size > self.limits.held_bytes:
+            self.counts["requests_refused"] += 1
+            raise Overloaded("too many requests at once: their bodies fill the memory set aside for them")
 
     def give_back(self, size: int) -> None:
         with self._lock:
@@ -128,7 +132,7 @@ class Holding:
 
     def add(self, size: int) -> None:
         """Raises Overloaded when the budget of all requests together is used up."""
-        self._reception.hold(size)
+        self._reception.hold(size, self._size)
         self._size += size
 
     def release(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -115,3 +117,23 @@ def test_other_methods_are_unimplemented() -> None:
 def test_a_port_in_use_is_said_so() -> None:
     with served(Remembering()) as (_, port), pytest.raises(InvalidValue, match="port"):
         otlp_grpc.serve(Remembering(), f"127.0.0.1:{port}")
+
+
+def test_who_dawdles_over_a_message_loses_the_place_to_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(otlp_grpc, "PLACE_SECONDS", 0.3)
+    ingest, done = Remembering(), threading.Event()
+
+    def dawdling() -> Iterator[bytes]:
+        done.wait(20)
+        yield REQUEST.SerializeToString()
+
+    with served(ingest, body_seconds=0.1) as (channel, _):
+        path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+        slow = [channel.stream_unary(path).future(dawdling(), timeout=20) for _ in range(otlp_grpc.PLACES)]
+        time.sleep(0.5)
+        error = refused(lambda: TraceServiceStub(channel).Export(REQUEST, timeout=10))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert not TraceServiceStub(channel).Export(REQUEST, timeout=10).HasField("partial_success")
+        for call in slow:
+            assert refused(lambda call=call: call.result(timeout=10)).code() is grpc.StatusCode.CANCELLED
+        done.set()

@@ -214,9 +214,12 @@ def test_overload_says_when_to_come_again(error: Overloaded, status: int, code: 
 
 
 def test_bodies_of_all_requests_together_have_one_budget() -> None:
-    refusing = endpoint(held_bytes=100)
-    assert post(refusing, bytes(101)).status_code == 429
-    assert post(refusing, b"").status_code == 200  # the refused bytes were given back
+    busy = endpoint(held_bytes=1_000)
+    with busy.reception.holding() as holding:
+        holding.add(600)
+        assert post(busy, gzip.compress(bytes(50_000)), content_encoding="gzip").status_code == 429  # fits until it is inflated
+        assert post(busy, b"").status_code == 200  # the refused bytes were given back
+    assert post(busy, bytes(2_000)).status_code == 400  # alone, it is let in to be read, whatever its size
 
 
 def test_a_body_that_does_not_fit_beside_the_others_is_refused_unread() -> None:
