@@ -28,6 +28,8 @@ Reader: TypeAlias = Callable[[str, Path, Path], tuple[str, str]]
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})")
 ATX_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+ATTRIBUTES = re.compile(r"(?:\s#+)?\s*\{(?::|\s*(?=[#.]))[^{}#]*(?:#(?P<anchor>[^\s}]+))?[^{}]*\}\s*$")
+"""`{#anchor}`, `{: #anchor .class }` behind a heading, as MyST, MkDocs and pandoc write it."""
 _INCLUDE_MARKDOWN = re.compile(
     r"^[ \t]*(?:--8<--[ \t]+[\"'](?P<a>[^\"':]+)(?::\w+)?[\"']|\{!>?[ \t]*(?P<b>[^!\s]+)[ \t]*!\}|\{\*[ \t]*(?P<c>\S+).*\*\}|"
     r"<!--[ \t]*@?include:?[ \t]*(?P<d>\S+)[ \t]*-->|\{%[ \t]*include(?:-markdown)?[ \t]*[\"'](?P<e>[^\"']+)[\"'].*%\}|"
@@ -191,7 +193,7 @@ def outside_code(markdown: str) -> Iterator[tuple[str, bool]]:
 
 def plain(markdown: str) -> str:
     """A line of Markdown as a reader sees it: no marks, no link targets, no anchors."""
-    text = re.sub(r"\{\s*#[^}]*\}|<[^>]+>", "", markdown)
+    text = re.sub(r"<[^>]+>", "", ATTRIBUTES.sub("", markdown))
     text = re.sub(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?", r"\1", text)
     return re.sub(r"[`*]|(?<!\w)_|_(?!\w)", "", text).replace("\\", "").strip()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from demo_rag_bot.corpus import Page
-from demo_rag_bot.formats import ATX_HEADING, outside_code, plain
+from demo_rag_bot.formats import ATTRIBUTES, ATX_HEADING, outside_code, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,9 @@ def _sections(page: Page) -> Iterator[_Section]:
 
 def _anchor(heading: str, name: str, slugs: dict[str, int]) -> str:
     """The explicit `{#anchor}`, else the heading's slug as GitHub makes it."""
-    explicit = re.search(r"\{\s*#([^\s}]+)[^}]*\}", heading)
-    if explicit:
-        return explicit[1]
+    explicit = ATTRIBUTES.search(heading)
+    if explicit and explicit["anchor"]:
+        return explicit["anchor"]
     slug = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", name.lower()).strip())
     slugs[slug] = slugs.get(slug, -1) + 1
     return f"{slug}-{slugs[slug]}" if slugs[slug] else slug

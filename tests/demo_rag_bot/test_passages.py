@@ -31,3 +31,12 @@ def test_a_section_of_a_line_joins_the_next_below_it() -> None:
     assert len(passages) == 1
     assert "There are two." in passages[0].text
     assert passages[0].anchor == "first"
+
+
+def test_attributes_behind_a_heading_give_its_anchor_and_are_no_part_of_it() -> None:
+    text = "It says something about this. " * 8
+    page = Page("page.md", "Page", f"# Page\n\n## Name (*required*) ## {{: .wide #name }}\n\n{text}\n\n## Use {{braces}}\n\n{text}")
+    assert [(passage.heading, passage.anchor) for passage in cut_page(page)] == [
+        ("Name (required)", "name"),
+        ("Use {braces}", "use-braces"),
+    ]
