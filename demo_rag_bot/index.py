@@ -25,7 +25,7 @@ from demo_rag_bot.local_model import EMBEDDING_MODEL
 from demo_rag_bot.passages import STANDARD, Cutting, Passage, cut
 from demo_rag_bot.terms import terms
 
-FORMAT = 1
+FORMAT = 2  # counts up when pages are read or cut in another way
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
