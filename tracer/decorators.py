@@ -21,7 +21,7 @@ from tracer.capture import capture
 from tracer.fields import STAGES
 from tracer.lightspan import SPAN_KEY, Span, attribute_value
 from tracer.recorder import KINDS, OPERATIONS, SILENT, Recorder, active, current
-from tracer.safety import log, safely
+from tracer.safety import attempt, log, safely
 from tracer.secret_names import names_a_secret
 from tracer.streaming import AsyncStream, Stream
 from tracer.vectors import describe_vectors
@@ -211,7 +211,18 @@ def _wrap(function: Callable[..., Any], step: Step) -> Callable[..., Any]:
     kind = next((shape for fits, shape in _SHAPES if fits(_inner(function))), _plain)
     wrapper = kind(function, traced)
     functools.update_wrapper(wrapper, function)
+    if not inspect.isfunction(function):
+        _keep_methods(wrapper, function)
     return wrapper
+
+
+def _keep_methods(wrapper: Callable[..., Any], function: Callable[..., Any]) -> None:
+    """What else one calls on it: `cache_clear` of a cached function, `invoke` of a runnable."""
+    for name in dir(type(function)):
+        if not name.startswith("_") and not hasattr(wrapper, name):
+            method = attempt(getattr, function, name, default=None)
+            if callable(method):
+                setattr(wrapper, name, method)
 
 
 def _inner(function: Any) -> Any:

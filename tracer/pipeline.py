@@ -23,7 +23,7 @@ from tracer.endpoint import Endpoint
 from tracer.finish import Finished, Item
 from tracer.lightspan import Span
 from tracer.safety import report, safely
-from tracer.sender import PROTOBUF, Sender
+from tracer.sender import PROTOBUF, Sender, started
 from tracer.spool import Parcel, Spool
 
 Prepare = Callable[[Item, bool | None], Finished | None]
@@ -110,7 +110,8 @@ class Pipeline:
                 self._queue.append((item, size))
         if full:
             self._counters.add(dropped=1)
-            report("queue full", "the span queue is full (%d bytes): spans are dropped", self._limits.queue)
+            why = "tracing has stopped" if self._stopped else f"the span queue is full ({self._limits.queue} bytes)"
+            report(why, "%s: spans are dropped", why)
             return
         if not self._wake.is_set():
             self._wake.set()
@@ -150,6 +151,10 @@ class Pipeline:
         """Sends what there is within `timeout`, saves the rest to the spool, and says what was lost."""
         if self._stopped:
             return
+        if self._thread is None and self._queue:  # what ended when no thread could be started any more
+            with safely:
+                self._drain()
+            self._posted = True
         if self._thread is not None or self._posted:
             self.flush(timeout)
         self._stopped = True
@@ -180,8 +185,8 @@ class Pipeline:
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="tracer-encoder", daemon=True)
-                    self._thread.start()
+                    self._thread = started(self._run, "tracer-encoder")
+                    self._sender.start()  # with it: when the program ends it is too late to start a thread
                     _stop_with_child(self)
 
     def _run(self) -> None:

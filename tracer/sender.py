@@ -34,6 +34,16 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 PROTOBUF = "application/x-protobuf"
 
 
+def started(work: Callable[[], None], name: str) -> threading.Thread | None:
+    """A daemon thread at work; None when the program is at its end: Python 3.12 and newer start no thread then."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
+
+
 class Sender:
     """Owns the connection, the memory of waiting parcels and the thread."""
 
@@ -87,8 +97,7 @@ class Sender:
         """Starts the thread, once."""
         with self._condition:
             if self._thread is None and not self._stopped:
-                self._thread = threading.Thread(target=self._run, name="tracer-sender", daemon=True)
-                self._thread.start()
+                self._thread = started(self._run, "tracer-sender")
 
     def offer(self, parcel: Parcel) -> None:
         """Takes a parcel; spans come from the encoder's thread, which may be held for a moment."""
@@ -111,6 +120,8 @@ class Sender:
         Returns early when the collector is away and everything is safe on disk.
         """
         self.start()
+        if self._thread is None:
+            return self._send_here(deadline)
         with self._condition:
             attempts, self._urgent = self._attempts, True
             self._condition.notify_all()
@@ -120,7 +131,7 @@ class Sender:
                 if not waiting and (self.spooled == 0 or tried):
                     return True
                 left = deadline - time.monotonic()
-                if left <= 0 or self._thread is None:
+                if left <= 0:
                     return False
                 self._condition.wait(min(left, 0.5))
 
@@ -149,10 +160,30 @@ class Sender:
                 parcel = self._next()
                 if parcel is None:
                     continue
-                if not attempt(self._deliver, parcel, transport, default=False):
-                    self._lost(parcel.spans, "they could not be sent")
-                self._settled()
+                self._try(parcel, transport)
         transport.close()
+
+    def _try(self, parcel: Parcel, transport: Transport) -> None:
+        if not attempt(self._deliver, parcel, transport, default=False):
+            self._lost(parcel.spans, "they could not be sent")
+        self._settled()
+
+    def _settled(self) -> None:
+        with self._condition:
+            self._current = None
+            self._condition.notify_all()
+
+    def _send_here(self, deadline: float) -> bool:
+        """Sends what waits in memory on the thread that asks, where none of our own can be started: the program is at its end."""
+        from tracer.transport import Transport
+
+        transport = Transport(replace(self._endpoint, timeout=max(0.1, min(self._endpoint.timeout, deadline - time.monotonic()))))
+        while self._memory and not self._failures and time.monotonic() < deadline:
+            with self._condition:
+                parcel = self._current = self._forget()
+            self._try(parcel, transport)
+        transport.close()
+        return not self._memory
 
     def _next(self) -> Parcel | None:
         """The next parcel to try, memory before disk; waits for one, or for the time to try."""
@@ -179,11 +210,6 @@ class Sender:
                 if not self._memory and not self._stopped:
                     self._condition.wait(_SPOOL_LOOK)
         return taken
-
-    def _settled(self) -> None:
-        with self._condition:
-            self._current = None
-            self._condition.notify_all()
 
     def _deliver(self, parcel: Parcel, transport: Transport) -> bool:
         """Posts a parcel and does with it what the answer says. True: it is where it belongs."""

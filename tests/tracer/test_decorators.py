@@ -71,3 +71,15 @@ def test_every_shape_of_callable(sink: Sink) -> None:
         "coroutine": "5",
         "len": "[1,2]",
     }
+
+
+def test_methods_of_what_is_wrapped_stay(sink: Sink) -> None:
+    @tracer.chain
+    @functools.lru_cache
+    def slow(n: int) -> int:
+        return n
+
+    assert (slow(1), slow(1)) == (1, 1)
+    assert slow.cache_info().hits == 1
+    slow.cache_clear()
+    assert slow.cache_info().hits == 0

@@ -308,6 +308,19 @@ assert threading.active_count() == 1
     assert not (tmp_path / "no").exists()
 
 
+def test_both_threads_start_with_the_first_span_for_at_the_end_of_a_program_none_can(sink: Sink) -> None:
+    def ours() -> set[str]:
+        return {thread.name for thread in threading.enumerate() if thread.name.startswith("tracer-")}
+
+    tracer.configure(endpoint=sink.url, spool=False)
+    sink.wait(lambda: not ours())
+    work(1)
+    assert ours() == {"tracer-encoder", "tracer-sender"}
+    program = f"import tracer\ntracer.configure(endpoint={sink.url!r}, spool=False)\nwith tracer.chain('the only one'): pass\n"
+    run(program)
+    assert "the only one" in {span.name for span in sink.all()}
+
+
 def test_disabled_costs_next_to_nothing_and_passes_through(quiet_sink: Sink) -> None:
     tracer.configure(endpoint=quiet_sink.url, spool=False)
     tracer.disable()
