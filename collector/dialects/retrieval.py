@@ -145,11 +145,13 @@ def _input_documents(reading: Reading, kind: SpanKind, given: Any) -> Sequence[D
 
 
 def _candidates(reading: Reading) -> Sequence[Candidate]:
+    """What a stage considered; the stage is the span's own where a candidate names none."""
+    stage = text(reading.take("stage"))
     return [
         Candidate(
             id=text(item.get("id")),
             content=text(item.get("content")),
-            stage=text(item.get("stage")),
+            stage=text(item.get("stage")) or stage,
             rank=integer(item.get("rank")),
             score=number(item.get("score")),
             score_kind=text(item.get("score_kind")),

@@ -535,3 +535,10 @@ def test_normalising_reads_nothing_but_what_was_received() -> None:
     once = normalise(span())
     stale = replace(once, normalised=Normalised(kind=SpanKind.TOOL, input_messages=[Message("user", "stale")]))
     assert normalise(stale) == once
+
+
+def test_a_candidate_is_of_its_spans_stage_unless_it_names_another() -> None:
+    given = [{"id": "a", "rank": 6, "dropped": "below cut"}, {"id": "b", "stage": "fuse"}]
+    found = understood({"rightpassage.stage": "recall", "rightpassage.candidates": json.dumps(given)})
+    assert [(candidate.id, candidate.stage) for candidate in found.candidates] == [("a", "recall"), ("b", "fuse")]
+    assert found.sources["stage"] == "rightpassage.stage"
