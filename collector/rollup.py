@@ -330,8 +330,9 @@ def _preview(value: Json, *, asked: bool = True) -> str | None:
 
 def _spoken(value: Json, *, asked: bool) -> str | None:
     """The last thing said in a value that holds messages: by the user in an input, by the model in an output."""
-    if isinstance(value, Mapping) and not {"messages", "kwargs", "choices", "generations", "content", "update"} & value.keys():
-        return None
+    if isinstance(value, Mapping) and not {"messages", "kwargs", "choices", "generations", "replies", "content", "update"} & value.keys():
+        inner = [held for held in value.values() if isinstance(held, Mapping) and "replies" in held]  # a Haystack pipeline: by component
+        return _spoken(inner[-1], asked=asked) if inner else None
     if isinstance(value, Sequence) and not (value and isinstance(value[0], Mapping) and {"role", "content", "update"} & value[0].keys()):
         return None
     messages = request_messages(value) if asked else answer_messages(value)

@@ -1,4 +1,5 @@
-"""A model server whose every answer is known before it is asked: OpenAI's, Anthropic's, Gemini's and Cohere's HTTP APIs on loopback.
+"""A model server whose every answer is known before it is asked: the HTTP APIs of OpenAI, Anthropic, Gemini, Cohere, Bedrock and Ollama on
+loopback.
 
 Answers depend on the last message alone, token counts on the number of messages and words, so a reader can recompute them. Every call is
 written to a log (one JSON object a line) in one plain form, whatever the API: that log is the truth which recorded spans are held against.
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 Json = Any
 PAUSE_S = 0.012  # between arrival and answer, so that the logged moment lies well inside the caller's span
@@ -299,7 +301,7 @@ def embeddings(log: Log, request: Json) -> tuple[Json, None]:
         for item in data:
             item["embedding"] = base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *item["embedding"])).decode()
     usage = {"prompt_tokens": 4 * len(texts), "total_tokens": 4 * len(texts)}
-    return {"object": "list", "model": request["model"], "data": data, "usage": usage}, None
+    return {"id": f"embd-{log.next()}", "object": "list", "model": request["model"], "data": data, "usage": usage}, None
 
 
 def anthropic(log: Log, request: Json) -> tuple[Json, list[Json] | None]:
@@ -340,6 +342,52 @@ def gemini(log: Log, request: Json, model: str, stream: bool) -> tuple[Json, lis
         return said(parts or [{"text": call.text}], "STOP"), None
     pieces = [[part] for part in parts] or [[{"text": piece}] for piece in call.pieces]
     return None, [said(piece, "STOP" if i == len(pieces) - 1 else None) for i, piece in enumerate(pieces)]
+
+
+def from_bedrock(request: Json) -> list[Json]:
+    said = [plain(role="system", content=text_of(request["system"]))] if request.get("system") else []
+    for m in request["messages"]:
+        calls = [{"name": p["toolUse"]["name"], "arguments": p["toolUse"]["input"]} for p in m["content"] if "toolUse" in p]
+        results = [p["toolResult"] for p in m["content"] if "toolResult" in p]
+        said += [plain(role="tool", content=text_of(r["content"]), tool_call_id=r["toolUseId"]) for r in results]
+        if not results:
+            said.append(plain(role=m["role"], content=text_of(m["content"]), tool_calls=calls))
+    return said
+
+
+def bedrock(log: Log, request: Json, model: str) -> tuple[Json, None]:
+    """Bedrock's Converse."""
+    tools = [tool["toolSpec"] for tool in (request.get("toolConfig") or {}).get("tools", [])]
+    call = Call(log, "bedrock", {"tools": tools, **request.get("inferenceConfig", {})}, from_bedrock(request), model)
+    blocks: list[Json] = [{"toolUse": {"toolUseId": c["id"], "name": c["name"], "input": c["arguments"]}} for c in call.calls]
+    usage = {"inputTokens": call.usage["input"], "outputTokens": call.usage["output"], "totalTokens": call.usage["total"]}
+    return {
+        "output": {"message": {"role": "assistant", "content": blocks or [{"text": call.text}]}},
+        "stopReason": "tool_use" if call.calls else "end_turn",
+        "usage": usage,
+        "metrics": {"latencyMs": 12},
+    }, None
+
+
+def cohere(log: Log, request: Json) -> tuple[Json, None]:
+    call = Call(log, "cohere", request, from_openai(request["messages"]), request["model"])
+    calls = [
+        {"id": c["id"], "type": "function", "function": {"name": c["name"], "arguments": json.dumps(c["arguments"])}} for c in call.calls
+    ]
+    tokens = {"input_tokens": call.usage["input"], "output_tokens": call.usage["output"]}
+    said = {"role": "assistant", **({"tool_calls": calls} if calls else {"content": [{"type": "text", "text": call.text}]})}
+    reason = "TOOL_CALL" if calls else "COMPLETE"
+    return {"id": f"cohere-{call.id}", "message": said, "finish_reason": reason, "usage": {"billed_units": tokens, "tokens": tokens}}, None
+
+
+def ollama(log: Log, request: Json) -> tuple[Json, None]:
+    call = Call(log, "ollama", {**request, "stream": False}, from_openai(request["messages"]), request["model"])
+    said = {"role": "assistant", "content": call.text}
+    if call.calls:
+        said["tool_calls"] = [{"function": {"name": c["name"], "arguments": c["arguments"]}} for c in call.calls]
+    counts = {"prompt_eval_count": call.usage["input"], "eval_count": call.usage["output"], "total_duration": 1, "load_duration": 1}
+    head = {"model": call.model, "created_at": "2026-01-01T00:00:00Z", "message": said, "done": True, "done_reason": "stop"}
+    return head | counts, None
 
 
 def rerank(log: Log, request: Json) -> tuple[Json, None]:
@@ -404,6 +452,12 @@ class Handler(BaseHTTPRequestHandler):
             answer, events = embeddings(log, request)
         elif path.endswith("/messages"):
             answer, events = anthropic(log, request)
+        elif path.endswith("/converse"):
+            answer, events = bedrock(log, request, unquote(path.split("/")[-2]))
+        elif path.endswith("/v2/chat"):
+            answer, events = cohere(log, request)
+        elif path.endswith("/api/chat"):
+            answer, events = ollama(log, request)
         elif path.endswith("/rerank"):
             answer, events = rerank(log, request)
         elif ":generateContent" in path or ":streamGenerateContent" in path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from collector.dialects.messages import answer_messages, read_messages, request_messages, said_anything, with_system
@@ -32,7 +33,7 @@ def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Me
             found = [message for message in read_messages(items) if said_anything(message) or message.role]
             if any(map(said_anything, found)):
                 reading.sources.setdefault("input_messages", f"{key}.*")
-                found = _with_the_mute(found, given)
+                found = _completed(found, request_messages, given)
                 break
             found = []
     if not found and kind is SpanKind.LLM and given is not None:
@@ -60,14 +61,30 @@ def _told_once(messages: list[Message]) -> list[Message]:
     return kept
 
 
-def _with_the_mute(messages: list[Message], given: Any) -> list[Message]:
-    """The messages, those of which only the role was recorded (Haystack's tool calls under OpenInference) as the span's input has them."""
-    if given is None or all(map(said_anything, messages)):
+def _completed(messages: list[Message], others: Callable[[Any], list[Message]], held: Any) -> list[Message]:
+    """The messages with what their flattened copy lost and the span's input or output still has: whole messages of which only the role was
+    recorded (Haystack's tool calls under OpenInference), and the ids of calls (Mistral's)."""
+    if not isinstance(held, list | dict) or not any(map(_lacks_something, messages)):
         return messages
-    others = request_messages(given)
-    if [message.role for message in others] != [message.role for message in messages]:
+    known = others(held)
+    if [message.role for message in known] != [message.role for message in messages]:
         return messages
-    return [message if said_anything(message) else other for message, other in zip(messages, others, strict=True)]
+    return [_filled(message, other) if _lacks_something(message) else message for message, other in zip(messages, known, strict=True)]
+
+
+def _lacks_something(message: Message) -> bool:
+    if message.role == "tool" and message.tool_call_id is None:
+        return True
+    return not said_anything(message) or any(call.id is None for call in message.tool_calls)
+
+
+def _filled(message: Message, other: Message) -> Message:
+    if not said_anything(message):
+        return other
+    calls = message.tool_calls
+    if [call.name for call in calls] == [call.name for call in other.tool_calls]:
+        calls = [call if call.id is not None else replace(call, id=known.id) for call, known in zip(calls, other.tool_calls, strict=True)]
+    return replace(message, tool_calls=calls, tool_call_id=message.tool_call_id or other.tool_call_id)
 
 
 def _output_messages(reading: Reading, kind: SpanKind, returned: Any) -> Sequence[Message]:
@@ -80,7 +97,7 @@ def _output_messages(reading: Reading, kind: SpanKind, returned: Any) -> Sequenc
     for key, items in reading.listed("output_messages"):
         flat = [message for message in read_messages(items, "assistant") if said_anything(message)]
         if flat and not found:
-            found = flat
+            found = _completed(flat, answer_messages, returned)
             reading.sources.setdefault("output_messages", f"{key}.*")
         elif flat and not any(message.tool_calls for message in found):
             calls = [call for message in flat for call in message.tool_calls]

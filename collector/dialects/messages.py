@@ -162,6 +162,9 @@ def read_message(value: Any, role: str = "user") -> list[Message]:
     else:
         _read_content(first(body, ("parts", "contents", "content", "_content", "blocks", "text")), draft)
         _read_calls(body, draft)
+        for result in as_list(body.get("function")):  # AutoGen under OpenInference: results, each as JSON
+            if isinstance(result := opened(result), dict):
+                _read_part({**result, "type": "tool_result"}, draft)
         if isinstance(reasoning := first(body, ("reasoning_content", "reasoning", "thinking")), str) and reasoning:
             draft.reasoning.append(reasoning)
         if not draft.texts and isinstance(refusal := body.get("refusal"), str):

@@ -1,4 +1,4 @@
-"""An AutoGen agent; AutoGen traces itself when a tracer provider is set."""
+"""An AutoGen agent; AutoGen traces itself when a tracer provider is set, and argument 2 can be "openinference" besides."""
 
 import asyncio
 import sys
@@ -6,6 +6,10 @@ import sys
 import world
 
 provider = world.provider()
+if "openinference" in sys.argv:
+    from openinference.instrumentation.autogen_agentchat import AutogenAgentChatInstrumentor
+
+    AutogenAgentChatInstrumentor().instrument(tracer_provider=provider)
 
 from autogen_agentchat.agents import AssistantAgent  # noqa: E402
 from autogen_agentchat.conditions import MaxMessageTermination  # noqa: E402

@@ -1,4 +1,4 @@
-"""Haystack pipelines, traced by Haystack itself (argument 2 = native) or by OpenInference."""
+"""Haystack pipelines, traced by Haystack itself (argument 2 = native), by OpenInference or by OpenLLMetry."""
 
 import sys
 
@@ -16,10 +16,17 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore  # noqa: E4
 from haystack.utils import Secret  # noqa: E402
 
 if sys.argv[2] == "native":
-    from haystack.tracing import OpenTelemetryTracer
+    try:
+        from haystack.tracing import OpenTelemetryTracer
+    except ImportError:  # Haystack 3
+        from haystack_integrations.tracing.opentelemetry import OpenTelemetryTracer
     from opentelemetry import trace
 
     tracing.enable_tracing(OpenTelemetryTracer(trace.get_tracer("haystack")))
+elif sys.argv[2] == "openllmetry":
+    from opentelemetry.instrumentation.haystack import HaystackInstrumentor
+
+    HaystackInstrumentor().instrument(tracer_provider=provider)
 else:
     from openinference.instrumentation.haystack import HaystackInstrumentor
 

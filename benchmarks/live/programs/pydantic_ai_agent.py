@@ -1,4 +1,4 @@
-"""A pydantic-ai agent: tool, stream, plain, failure, typed output."""
+"""A pydantic-ai agent: tool, stream, plain, failure, typed output; argument 2 is the version of its format, or "openinference"."""
 
 import sys
 
@@ -9,7 +9,12 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 provider = world.provider()
-version = {"version": int(sys.argv[2])} if len(sys.argv) > 2 else {}
+version = {"version": int(sys.argv[2])} if sys.argv[2:3] and sys.argv[2].isdigit() else {}
+if "openinference" in sys.argv:
+    from openinference.instrumentation.pydantic_ai import OpenInferenceSpanProcessor
+
+    first, *others = provider._active_span_processor._span_processors  # the exporter must come after it
+    provider._active_span_processor._span_processors = (OpenInferenceSpanProcessor(), first, *others)
 try:
     from pydantic_ai.models.instrumented import InstrumentationSettings
 

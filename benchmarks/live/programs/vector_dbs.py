@@ -48,5 +48,36 @@ def qdrant():
     world.expect("qdrant.query_points", kind="retriever")
 
 
-{"chroma": chroma, "qdrant": qdrant}[sys.argv[1]]()
+def rows():
+    return [
+        {"id": i, "vector": v, "content": d["content"], **d["metadata"]}
+        for i, (v, d) in enumerate(zip(VECTORS, world.DOCUMENTS, strict=True))
+    ]
+
+
+def milvus():
+    from opentelemetry.instrumentation.milvus import MilvusInstrumentor
+
+    MilvusInstrumentor().instrument(tracer_provider=provider)
+    from pymilvus import MilvusClient
+
+    client = MilvusClient("passages.db")
+    client.create_collection("passages", dimension=3, metric_type="COSINE")
+    client.insert("passages", rows())
+    client.search("passages", data=[ASKED], limit=2, output_fields=["content", "source"])
+    world.expect("milvus.search", kind="retriever")
+
+
+def lancedb():
+    from opentelemetry.instrumentation.lancedb import LanceInstrumentor
+
+    LanceInstrumentor().instrument(tracer_provider=provider)
+    import lancedb
+
+    table = lancedb.connect("lance").create_table("passages", rows())
+    table.search(ASKED).limit(2).to_list()
+    world.expect("lancedb.search", kind="retriever")
+
+
+{"chroma": chroma, "qdrant": qdrant, "milvus": milvus, "lancedb": lancedb}[sys.argv[1]]()
 provider.shutdown()
