@@ -331,7 +331,7 @@ def rest() -> Iterator[Row]:
     with collector("fine") as (url, _):
         yield Row("20,000 spans in a tight loop, lost", run(_BURST, url)["lost"], 0, "spans")
         left = run(_STREAMS, url)
-        yield Row("100,000 streams left half-way, memory", left["grown"], 10, "MB", f"{left['lost']} spans lost")
+        yield Row("100,000 streams left half-way, memory", left["grown"], 20, "MB", f"{left['lost']} spans lost")
         yield Row("100,000 streams left half-way, objects more", left["objects"], 1000, "objects")
         yield Row("an argument of 100 MB, CPU of the caller", run(_HUGE, url)["seconds"], 0.5, "s")
     for fault in ("refused", "silent"):

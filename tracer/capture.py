@@ -30,6 +30,7 @@ VALUE_LIMIT = 5 * 1024 * 1024  # characters kept of one value: long prompts are 
 _DEPTH = 60  # levels kept by the slow walk; orjson itself gives up at 254
 _ITEMS = 10_000  # items kept of one container by the slow walk
 _ARRAY = 64  # numbers of an array that are written out; longer ones are described
+_SHORT = 1_000  # bytes of JSON searched for an empty object: 3 µs for 3 kB are too much for every call
 _ROWS = 20  # of a data frame: a retriever may return one
 _REPR = 2_000  # characters of an object's own repr
 _OBJECTS = 5_000  # unknown objects described in one value: an object graph ends here
@@ -49,7 +50,7 @@ def to_json(value: object, limit: int = VALUE_LIMIT) -> bytes:
         describer = _Describer()
         try:
             written = orjson.dumps(value, describer)
-            if b"{}" in written:  # perhaps a dataclass with private fields only, which orjson does not show
+            if len(written) < _SHORT and b"{}" in written:  # perhaps a dataclass with private fields only, which orjson does not show
                 written = orjson.dumps(value, describer, orjson.OPT_PASSTHROUGH_DATACLASS)
         except (TypeError, ValueError, RecursionError):  # JSONEncodeError is a TypeError
             written = None
