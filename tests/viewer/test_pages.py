@@ -413,14 +413,17 @@ def test_a_collector_that_goes_away_is_waited_for(browser: Any, tmp_path: Path) 
 # ---- For everyone ----
 
 AXE = """async () => {
-    const result = await axe.run(document.querySelector('[data-testid=stMain]'), { runOnly: ['wcag2a', 'wcag2aa'] });
+    const runOnly = ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice'];
+    const result = await axe.run(document.querySelector('[data-testid=stMain]'), { runOnly });
     const where = node => node.target.flat().join(' ') + ' ' + (node.any[0]?.message ?? '');
     return result.violations.map(rule => [rule.id, rule.nodes.map(where).slice(0, 4)]);
 }"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/traces", "/sessions", "/session?session_id=axe-1", "/passages", "/compare", "/import", "/ask"])
+@pytest.mark.parametrize(
+    "path", ["/traces", "/trace", "/sessions", "/sessions?by=user", "/session?session_id=axe-1", "/passages", "/compare", "/import", "/ask"]
+)
 def test_the_pages_pass_axe(collector: RunningCollector, viewer: str, contexts: dict[str, Any], path: str, scheme: str) -> None:
     found_axe = importlib.util.find_spec("axe_playwright_python")
     if found_axe is None or found_axe.origin is None:
@@ -429,7 +432,7 @@ def test_the_pages_pass_axe(collector: RunningCollector, viewer: str, contexts: 
     trace_id = send(collector, answer("axe", service="axe-bot", session="axe-1", failed=True, tags=["slow"]))
     other = send(collector, trace_samples.story("axe story"))
     page = contexts[scheme].new_page()
-    page.goto(viewer + (f"/compare?a={trace_id}&b={other}" if path == "/compare" else path))
+    page.goto(viewer + {"/compare": f"/compare?a={trace_id}&b={other}", "/trace": f"/trace?trace_id={other}"}.get(path, path))
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_timeout(800)
     page.evaluate(axe.read_text())

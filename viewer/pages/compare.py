@@ -228,7 +228,7 @@ def passages(state: Comparison, left: Pipeline, right: Pipeline) -> Node:
     )
     rows = [moved(move, left, right) for move in found]
     columns = (
-        ("", "sign"),
+        ("Change", "sign"),
         ("Passage", "clip wide strong"),
         ("Source", "clip source"),
         ("Rank A", "number"),

@@ -27,7 +27,7 @@ COLUMNS = (
 )
 
 
-USER_COLUMNS = (("User", "clip wide strong"), ("Traces", "number"), ("Failed", "number"), ("", "clip source"))
+USER_COLUMNS = (("User", "clip wide strong"), ("Traces", "number"), ("Failed", "number"), ("Show", "clip source"))
 USERS_SHOWN = 200
 
 

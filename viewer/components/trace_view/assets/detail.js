@@ -384,7 +384,7 @@ function drawAttributes(page, span) {
     for (const [title, values] of groups) {
       const entries = matching(values, search.value.trim());
       if (!entries.length) continue;
-      list.append(h("h4", null, title, h("span", "count", entries.length)), ...entries.map(([key, value]) => valueNode(key, value, { open: 0 })));
+      list.append(h("h3", "label-head", title, h("span", "count", entries.length)), ...entries.map(([key, value]) => valueNode(key, value, { open: 0 })));
     }
     if (!list.firstChild) list.append(h("p", "muted", search.value ? "Nothing matches." : "No attributes were sent."));
   };

@@ -123,11 +123,11 @@ export function promptCard(prompt, placement) {
   if (prompt) {
     const title = [prompt.name, prompt.version && `version ${String(prompt.version).slice(0, 16)}`].filter(Boolean).join(" · ");
     if (title) box.append(h("p", "mono", visible(title)));
-    if (prompt.template) box.append(h("h4", null, "Template"), template(String(prompt.template), prompt.variables ?? {}));
+    if (prompt.template) box.append(h("h3", "label-head", "Template"), template(String(prompt.template), prompt.variables ?? {}));
     const variables = Object.entries(prompt.variables ?? {});
-    if (variables.length) box.append(h("h4", null, `Variables · ${variables.length}`), h("div", "value-tree", variables.map(([key, value]) => valueNode(key, value, { open: 0 }))));
+    if (variables.length) box.append(h("h3", "label-head", `Variables · ${variables.length}`), h("div", "value-tree", variables.map(([key, value]) => valueNode(key, value, { open: 0 }))));
   }
-  if (placement.length) box.append(h("h4", null, `Placement · ${counted(placement.length, "passage")}`), placementTable(placement));
+  if (placement.length) box.append(h("h3", "label-head", `Placement · ${counted(placement.length, "passage")}`), placementTable(placement));
   return box;
 }
 
@@ -158,7 +158,7 @@ function placementTable(placement) {
   return h(
     "table",
     "grid",
-    h("thead", null, h("tr", null, ["#", "Passage", "Message", "Characters", "Tokens", ""].map((title) => h("th", { scope: "col" }, title)))),
+    h("thead", null, h("tr", null, ["#", "Passage", "Message", "Characters", "Tokens", "Placed"].map((title) => h("th", { scope: "col" }, title)))),
     h(
       "tbody",
       null,

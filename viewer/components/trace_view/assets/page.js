@@ -114,7 +114,7 @@ export class TracePage {
     const splitter = createSplitter(() => this.trace.size && this.drawRows());
     const { search, minimap, tree } = this;
     const left = h("section", { class: "left", "aria-label": "Tree" }, search.toolbar, search.pills, h("div", "minimap-row", minimap.element), this.notice, tree.element, this.rollup);
-    const body = h("main", "body", left, splitter.element, this.detail.element);
+    const body = h(this.options.whole ? "main" : "div", "body", left, splitter.element, this.detail.element);
     splitter.place();
     return body;
   }

@@ -19,10 +19,10 @@ export function rollup({ trace, self }) {
     h(
       "div",
       "self-time",
-      h("h4", { title: "Time spent in spans themselves, without their children" }, "Self time by kind"),
+      h("h2", { class: "label-head", title: "Time spent in spans themselves, without their children" }, "Self time by kind"),
       h("div", "stacked-bar", parts.map((part) => h("i", { class: `k-${part.kind.toLowerCase()}`, style: { "flex-grow": String(part.share) }, title: `${part.kind.toLowerCase()} ${duration(part.ns)}` }))),
       h("div", "legend-row", shown.map((part) => h("span", { class: `k-${part.kind.toLowerCase()}`, title: duration(part.ns) }, h("i", "dot"), part.kind.toLowerCase(), " ", h("b", null, percent(part.share))))),
     ),
-    scores.length > 0 && h("div", "score-list", h("h4", null, "Scores"), scores.slice(0, SCORES).map(scoreRow), scores.length > SCORES && h("p", "tiny", `+${scores.length - SCORES} more`)),
+    scores.length > 0 && h("div", "score-list", h("h2", "label-head", "Scores"), scores.slice(0, SCORES).map(scoreRow), scores.length > SCORES && h("p", "tiny", `+${scores.length - SCORES} more`)),
   ];
 }

@@ -75,8 +75,8 @@ export function scorePanel(page, span) {
     const own = span.scores ?? [];
     replace(
       list,
-      whole.length > 0 && [h("h4", null, "Of the trace"), ...whole.map(scoreRow)],
-      own.length > 0 && [h("h4", null, "Of this span"), ...own.map(scoreRow)],
+      whole.length > 0 && [h("h3", "label-head", "Of the trace"), ...whole.map(scoreRow)],
+      own.length > 0 && [h("h3", "label-head", "Of this span"), ...own.map(scoreRow)],
       !whole.length && !own.length && h("p", "muted", root ? "No scores yet." : "No scores on this span yet."),
     );
   };
@@ -133,7 +133,7 @@ function form(page, choice, target, given) {
       },
       novalidate: true,
     },
-    h("div", "form-row", h("h4", null, "Score or note on"), choice),
+    h("div", "form-row", h("h3", "label-head", "Score or note on"), choice),
     h("div", "form-row", thumbs(true), thumbs(false), name, value, label),
     note,
     h("div", "form-row", me, h("button", { type: "submit", class: "button" }, icon(ICONS.note), "Save"), said),

@@ -78,7 +78,7 @@ export function prose(raw, chip, ranges = []) {
   const look = { chip, ranges };
   const inside = (/** @type {import("./markdown.js").Range} */ { from, to }) => stretch(text, from, to, look);
   return h("div", "prose", blocks.map((block) => {
-    if (block.type === "code") return h("pre", "code", stretchPlain(text, block, ranges));
+    if (block.type === "code") return h("pre", { class: "code", tabindex: 0 }, stretchPlain(text, block, ranges));
     if (block.type === "heading") return h("p", `prose-heading level-${Math.min(block.level, 4)}`, inside(block));
     if (block.type === "comment") return h("p", "prose-comment", visible(text.slice(block.from, block.to)));
     if (block.type === "table") return table(text, block, look);
@@ -107,7 +107,7 @@ function table(text, { head, rows, align }, look) {
   const columns = Math.max(head?.cells.length ?? 0, ...rows.map((row) => row.cells.length));
   if (columns * rows.length > CELLS) {
     const whole = { from: (head ?? rows[0]).from, to: (rows[rows.length - 1] ?? head).to };
-    return h("pre", "code", stretchPlain(text, whole, look.ranges ?? []));
+    return h("pre", { class: "code", tabindex: 0 }, stretchPlain(text, whole, look.ranges ?? []));
   }
   const cellLook = { ...look, draw: (/** @type {string} */ piece) => visible(piece.replaceAll("\\|", "|")) };
   const line = (/** @type {import("./markdown.js").TableRow} */ row, /** @type {"th" | "td"} */ tag) =>
