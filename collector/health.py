@@ -85,7 +85,9 @@ def _orphan(tree: Tree) -> Iterator[Finding]:
     orphans = _orphans(tree)
     if orphans:
         parents = len({span.parent_span_id for span in orphans})
-        yield Finding("orphan", f"{_plural(len(orphans), 'span')} name {_plural(parents, 'parent')} that never arrived.", _ids(orphans))
+        yield Finding(
+            "orphan", f"{_plural(len(orphans), 'span names', 'spans name')} {_plural(parents, 'parent')} that never arrived.", _ids(orphans)
+        )
 
 
 def _several_roots(tree: Tree) -> Iterator[Finding]:
@@ -160,7 +162,11 @@ def _losses(tree: Tree) -> Iterator[Finding]:
         )
     limited = [span for span in tree.spans if len(span.attributes) == SDK_LIMIT and not span.dropped_attributes_count]
     if limited:
-        yield Finding("limit_hit", f"{_plural(len(limited), 'span')} carry exactly {SDK_LIMIT} attributes, the SDK's limit.", _ids(limited))
+        yield Finding(
+            "limit_hit",
+            f"{_plural(len(limited), 'span carries', 'spans carry')} exactly {SDK_LIMIT} attributes, the SDK's limit.",
+            _ids(limited),
+        )
     lengths = Counter(
         len(value) for span in tree.spans for value in span.attributes.values() if isinstance(value, str) and len(value) >= 256
     )
@@ -181,7 +187,7 @@ def _unmapped(tree: Tree) -> Iterator[Finding]:
         more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
         yield Finding(
             "unmapped",
-            f"{_plural(len(keys), 'key sounds', 'keys sound')} like content and mean nothing to us: {named}{more}. Add a rule.",
+            f"{_plural(len(keys), 'key sounds', 'keys sound')} like content, unknown to us: {named}{more}. Add a rule.",
             _ids(spans),
         )
 

@@ -506,6 +506,11 @@ def health_json(health: Health) -> JsonObject:
     }
 
 
+def _shape_json(health: Health) -> JsonObject:
+    """The health that a skeleton can tell: what asks for payloads (unmapped keys, what was dropped) is absent, for it was not looked at."""
+    return {name: value for name, value in health_json(health).items() if name not in ("unmapped_count", "dropped_count")}
+
+
 def health_from_json(value: Mapping[str, Any]) -> Health:
     findings = tuple(Finding(item["code"], item["message"], tuple(item.get("span_ids") or ())) for item in value.get("findings") or ())
     return _built(Health, {**value, "findings": findings})
@@ -532,7 +537,7 @@ def skeleton_json(skeleton: Skeleton) -> JsonObject:
     return {
         "trace": summary_json(skeleton.summary),
         "spans": [row_json(row, skeleton.summary) for row in skeleton.rows],
-        "health": health_json(skeleton.health),
+        "health": _shape_json(skeleton.health),
     }
 
 
@@ -575,7 +580,7 @@ def columns_json(skeleton: Skeleton) -> JsonObject:
             "orphans": [place[span_id] for span_id in orphans],
             "cut": [place[span_id] for span_id in cut],
         },
-        "health": health_json(skeleton.health),
+        "health": _shape_json(skeleton.health),
     }
 
 

@@ -35,6 +35,7 @@ STATUS_STYLES: Mapping[StatusCode, tuple[str, str]] = {
     StatusCode.ERROR: ("error", "red"),
     StatusCode.UNSET: ("unset", "bright_black"),
 }
+TITLE_LINES = 3
 MOST_PASSAGES = 5  # per retriever, unless everything is asked for
 
 _CONTROLS: Mapping[int, int] = {
@@ -127,7 +128,7 @@ def print_trace(console: Console, trace: Trace, *, everything: bool = False) -> 
 
 def _print_header(console: Console, summary: TraceSummary) -> None:
     title = clean(summary.input_preview or summary.root_name or "(no root span yet)")
-    console.print(Text(title, style="bold"))
+    console.print(Text(_cut(title, TITLE_LINES * console.width), style="bold"))
     facts = Text()
     word, style = STATUS_STYLES[summary.status]
     facts.append(word if summary.state == "ended" else "running", style=style if summary.state == "ended" else "yellow")

@@ -88,6 +88,19 @@ def test_all_64_bits_come_back(here: Served) -> None:
     assert (shown["start_unix_nano"], shown["end_unix_nano"]) == (str(start), str(start + 1))
 
 
+def test_a_skeleton_does_not_count_what_it_did_not_look_at(here: Served) -> None:
+    trace = new_id(16)
+    here.send(
+        otlp_span(trace, new_id(), "orphan", new_id(), droppedAttributesCount=3, attributes={"acme.prompt": "what is asked, at length"})
+    )
+    whole = here.http.get(f"/api/v1/traces/{trace}").json()["health"]
+    assert (whole["orphan_count"], whole["unmapped_count"], whole["dropped_count"]) == (1, 1, 3)
+    for view in ("skeleton", "columns"):
+        shape = here.http.get(f"/api/v1/traces/{trace}", params={"view": view}).json()["health"]
+        assert shape.keys() == {"findings", "orphan_count", "running_count"}
+        assert [finding["code"] for finding in shape["findings"]] == ["missing_root", "orphan"]
+
+
 def test_an_unchanged_trace_is_304_and_a_changed_one_is_not(here: Served) -> None:
     trace, spans = rag_trace()
     here.send(spans[0])

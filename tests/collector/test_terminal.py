@@ -85,6 +85,12 @@ def test_every_line_fits_and_every_span_is_there(width: int) -> None:
     assert "\u202e" not in text
 
 
+def test_a_question_of_pages_does_not_push_the_tree_away() -> None:
+    long = shown(Trace(replace(SUMMARY, input_preview="why " * 500), SPANS), 80)
+    assert long[2].rstrip().endswith("…")
+    assert "retrieve" in "\n".join(long[:10])
+
+
 def test_the_tree_nests_as_the_spans_do() -> None:
     lines = shown(Trace(SUMMARY, SPANS), 100)
     starts = {name: next(line for line in lines if name in line).index(name) for name in ("answer ", "retrieve ", "embed ", "lookup ")}
