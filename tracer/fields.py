@@ -157,9 +157,9 @@ class Fields:
         self._put_known(names.INDEX_NAME, name)
         self._put_known(names.INDEX_VERSION, version)
         self._put_known(names.INDEX_CORPUS_DIGEST, corpus_digest)
-        self._put_known(names.INDEX_PASSAGE_COUNT, passage_count)
+        self._put_count(names.INDEX_PASSAGE_COUNT, passage_count)
         self._put_known(names.INDEX_EMBEDDING_MODEL, embedding_model)
-        self._put_known(names.INDEX_DIMENSION, dimension)
+        self._put_count(names.INDEX_DIMENSION, dimension)
         self._put_known(names.INDEX_CHUNKING, capture(chunking) if chunking is not None else None)
         return self
 
@@ -236,10 +236,10 @@ class Fields:
         reasoning_tokens: int | None = None,
     ) -> Self:
         """Records the tokens of this one call; cached ones are part of the input, reasoning is part of the output."""
-        self._put_known(names.INPUT_TOKENS, input_tokens)
-        self._put_known(names.OUTPUT_TOKENS, output_tokens)
-        self._put_known(names.CACHED_INPUT_TOKENS, cached_input_tokens)
-        self._put_known(names.REASONING_TOKENS, reasoning_tokens)
+        self._put_count(names.INPUT_TOKENS, input_tokens)
+        self._put_count(names.OUTPUT_TOKENS, output_tokens)
+        self._put_count(names.CACHED_INPUT_TOKENS, cached_input_tokens)
+        self._put_count(names.REASONING_TOKENS, reasoning_tokens)
         return self
 
     @chained
@@ -292,7 +292,7 @@ class Fields:
     def set_tags(self, *tags: str) -> Self:
         """Adds tags to this span."""
         before = cast("tuple[str, ...]", self.get(names.TAGS) or ())
-        self.put(names.TAGS, (*before, *(tag for tag in tags if tag not in before)))
+        self.put(names.TAGS, (*before, *(str(tag) for tag in tags if tag not in before)))
         return self
 
     @chained
@@ -317,6 +317,11 @@ class Fields:
     def _put_known(self, key: str, value: Captured | float | tuple[str, ...] | None) -> None:
         if value is not None:
             self.put(key, value)
+
+    def _put_count(self, key: str, value: int | None) -> None:
+        """A whole number, also where a library counts in numpy's."""
+        if value is not None:
+            self.put(key, int(value))
 
     def _put_value(self, key: str, value: object) -> None:
         if self.captures_input if key == names.INPUT_VALUE else self.captures_output:

@@ -92,3 +92,11 @@ def test_llamaindex(sink: Sink) -> None:
 def test_haystack(sink: Sink) -> None:
     haystack: Any = pytest.importorskip("haystack")
     assert found(sink, {"documents": [haystack.Document(id="a", content="alpha", score=0.9)]}) == [("a", "alpha", 0.9, 1)]
+
+
+def test_numbers_of_numpy(sink: Sink) -> None:
+    numpy: Any = pytest.importorskip("numpy")
+    with tracer.llm("model") as span:
+        span.set_usage(numpy.int64(3), 2).set_cost(numpy.float32(0.5)).set_index("docs", passage_count=numpy.int32(4))
+    seen = sink.span("model")
+    assert (seen["gen_ai.usage.input_tokens"], seen["llm.cost.total"], seen["rightpassage.index.passage_count"]) == (3, 0.5, 4)
