@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from collector.dialects.messages import answer_messages, read_messages, request_messages, said_anything, with_system
+from collector.dialects.messages import KNOWN_ROLES, answer_messages, read_messages, request_messages, said_anything, with_system
 from collector.dialects.reading import Fields, Reading
+from collector.dialects.values import mended
 from collector.model import (
     Message,
     SpanKind,
@@ -17,14 +18,16 @@ TALKING_KINDS = frozenset({SpanKind.LLM, SpanKind.AGENT})
 
 
 def fill_messages(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    fields["input_messages"] = _input_messages(reading, kind, reading.given)
-    fields["output_messages"] = _output_messages(reading, kind, reading.returned)
+    fields["input_messages"] = _input_messages(reading, kind, mended(reading.given))
+    fields["output_messages"] = _output_messages(reading, kind, mended(reading.returned))
 
 
 def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Message]:
     found: list[Message] = []
     for key, value in reading.every("input_messages"):
         found = request_messages(value)
+        if found and found[-1].role not in KNOWN_ROLES and not said_anything(found[-1]):
+            found.pop()  # cut in its role
         if any(map(said_anything, found)):
             reading.sources.setdefault("input_messages", key)
             break

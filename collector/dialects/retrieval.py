@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.dialects.documents import completed, looks_like_documents, read_documents
 from collector.dialects.reading import Fields, Reading
-from collector.dialects.values import as_list, first, integer, number, opened, text
+from collector.dialects.values import as_list, first, integer, mended, number, opened, text
 from collector.model import (
     Candidate,
     Document,
@@ -34,9 +34,10 @@ QUERY_KEYS = (
 
 
 def fill_retrieval(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    fields["documents"] = _documents(reading, kind, reading.given, reading.returned)
-    fields["query"] = _query(reading, kind, reading.given)
-    fields["input_documents"] = _input_documents(reading, kind, reading.given)
+    given, returned = mended(reading.given), mended(reading.returned)
+    fields["documents"] = _documents(reading, kind, given, returned)
+    fields["query"] = _query(reading, kind, given)
+    fields["input_documents"] = _input_documents(reading, kind, given)
     if kind is SpanKind.RERANKER:
         fields["input_messages"] = fields["output_messages"] = ()  # OpenLLMetry writes passages as messages; nobody talked
 
@@ -50,8 +51,8 @@ def fill_index(reading: Reading, kind: SpanKind, fields: Fields) -> None:
 
 
 def fill_found(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    if "documents" not in fields and isinstance(reading.returned, list | dict):
-        fields["documents"] = _documents(reading, kind, reading.given, reading.returned)
+    if "documents" not in fields and isinstance(returned := mended(reading.returned), list | dict):
+        fields["documents"] = _documents(reading, kind, reading.given, returned)
         fields["query"] = _query(reading, kind, reading.given)
 
 

@@ -87,6 +87,8 @@ def mended(value: Any) -> Any:
             open_ += mark
             if len(open_) > DEPTH_MAX:
                 return value
+            is_value = False
+            continue  # of which nothing is known is left out
         elif mark in "}]":
             if not open_ or _CLOSING[open_[-1]] != mark:
                 return value

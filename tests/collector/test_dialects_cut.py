@@ -79,3 +79,12 @@ def test_a_tool_result_told_twice_is_one_message() -> None:
 def test_an_answer_of_calls_alone_is_previewed_as_the_calls() -> None:
     span = normalised_span({"gen_ai.operation.name": "chat", "gen_ai.output.messages": json.dumps(CONVERSATION[1:])})
     assert summarise([span]).output_preview == 'look_up(city="Paris")'
+
+
+def test_a_request_and_a_result_that_were_cut_are_read_too() -> None:
+    request = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Where is Paris, and why there?"}, {"role": "assistant"}]})
+    found = normalised({"openinference.span.kind": "LLM", "input.value": request[: request.index("why")]})
+    assert [(message.role, message.content) for message in found.input_messages] == [("user", "Where is Paris, and ")]
+    returned = json.dumps([{"id": "d1", "content": "Paris is the capital.", "score": 0.9}, {"id": "d2", "content": "Berlin"}])[:-30]
+    found = normalised({"traceloop.span.kind": "task", "traceloop.entity.name": "retrieve_docs", "traceloop.entity.output": returned})
+    assert [document.id for document in found.documents] == ["d1"]
