@@ -483,6 +483,7 @@ class Page(Generic[T]):
 class ValueCount:
     value: str
     count: int
+    at_least: bool = False  # the time did not do for all traces: there may be more
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import base64
 import heapq
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any as Anything
@@ -43,6 +43,7 @@ FEW = 5_000
 N / 100 tries of the walk."""
 PATIENCE, MANY = 4_096, 50_000
 """Traces that are walked before a list of at most `MANY` is gathered all the same: what matches is rare among them, or old (5 µs each)."""
+AT_A_TIME = 2_000  # traces of which all are wanted
 WORTH_A_SEARCH = 200  # traces of a shortlist that are quicker tried than looked up in the index
 FIRST_CHUNK, LAST_CHUNK = 128, 8_192
 PORTION, PORTION_OF_PAYLOADS = 100_000, 1_000  # spans that are tried in one statement, if their traces are that small
@@ -450,19 +451,42 @@ def find_candidates(
     return found, replace(request, cursor=Cursor(*following, seq).encode(order) if following else None)
 
 
-def find_trace_ids(connection: Connection, strings: Strings, filter: Filter, limit: int, search: TextSearch | None) -> Sequence[int]:
-    """The numbers of the newest matching traces."""
-    order = Order("start_time", TRACE_ORDERS["start_time"], descending=True)
-    hits, _, _ = _TraceSearch(connection, strings, for_traces(filter), order, None, 0, search).page(limit, Clock(BUDGET_S))
-    return [number for _, number in hits[:limit]]
+def every_trace(
+    connection: Connection, strings: Strings, filter: Filter, search: TextSearch | None, clock: Clock
+) -> Iterator[tuple[Sequence[int], bool]]:
+    """The numbers of all matching traces, the newest first, some thousands at a time, each time with whether that was done in time."""
+    order, cursor = Order("start_time", TRACE_ORDERS["start_time"], descending=True), None
+    seq: int = connection.execute("SELECT seq FROM counters").fetchone()[0]
+    while True:
+        hits, _, complete = _TraceSearch(connection, strings, for_traces(filter), order, cursor, seq, search).page(AT_A_TIME, clock)
+        yield [number for _, number in hits[:AT_A_TIME]], complete
+        if len(hits) <= AT_A_TIME:
+            return
+        cursor = Cursor(*hits[AT_A_TIME - 1], seq)
 
 
-def matching(connection: Connection, strings: Strings, filter: Filter, ids: Sequence[int], search: TextSearch | None) -> set[int]:
-    """Which of the traces a filter selects."""
+def matching(
+    connection: Connection, strings: Strings, filter: Filter, ids: Sequence[int], search: TextSearch | None, clock: Clock
+) -> tuple[set[int], int]:
+    """Which of the traces a filter selects, and how many of them were tried in time: at least the first, which counts as not selected
+    where even it takes longer than `last_try_s`."""
     where = Where(indexed=search is not None)
     condition = where.trace(for_traces(filter))
+    size, tried, found = FIRST_CHUNK // 16 if where.reads_payloads else LAST_CHUNK, 0, set[int]()
     with holding(connection, strings, where, search):
-        return _matching(connection, condition, ids)
+        while tried < len(ids) and not (tried and clock.over()):
+            part = ids[tried : tried + size]
+            try:
+                with clock.limiting(connection):
+                    found |= _matching(connection, condition, part)
+                tried += len(part)
+            except TimeUp:
+                if tried:
+                    break
+                with suppress(TimeUp), Clock(clock.last_try_s).limiting(connection):
+                    found |= _matching(connection, condition, part[:1])
+                tried = 1
+    return found, tried
 
 
 def _matching(connection: Connection, condition: Sql, ids: Sequence[int]) -> set[int]:

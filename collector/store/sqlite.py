@@ -51,6 +51,7 @@ READERS_KEPT = 16
 EXPORT_PAGE = 200
 GONE_AT_ONCE = 2_000  # deleted traces that the search index takes out in one commit
 LOOKED_THROUGH_AT_ONCE = 1_000_000  # spans that a deletion still looks through for names it leaves behind: under a second
+ANALYSE_S = 3600.0  # while it is written to, in a quiet moment; and on closing
 DERIVED_TRACES = 50  # of one transaction when all is derived again
 
 
@@ -129,7 +130,7 @@ class SqliteStore:
             raise StoreUnavailable(f"{self.path} is closed", retry_after_s=5)
         if settled:
             with contextlib.suppress(StoreUnavailable):  # a full disk: what is there can be read
-                self.settle()
+                self._roll_up()
         with explained(self.path):
             try:
                 connection = self._idle.get_nowait()
@@ -174,6 +175,11 @@ class SqliteStore:
         return self.writer.write(batches)
 
     def settle(self) -> None:
+        self._roll_up()
+        if self._writer is not None and time.monotonic() - self._writer.analysed > ANALYSE_S:
+            self._writer.analyse()
+
+    def _roll_up(self) -> None:
         if self._writer is not None and self._writer.stale:
             self._writer.settle()
 
@@ -221,10 +227,12 @@ class SqliteStore:
                 return (), connection.execute("SELECT seq FROM counters").fetchone()[0]
             select = f"SELECT {columns(TraceRecord)} FROM traces WHERE seq > ? ORDER BY seq LIMIT ?"
             records = [TraceRecord._make(row) for row in connection.execute(select, (cursor, limit))]
-            following = records[-1].seq if records else cursor
             if filter and records:
-                wanted = finding.matching(connection, self._strings, filter, [record.id for record in records], search)
-                records = [record for record in records if record.id in wanted]
+                ids, clock = [record.id for record in records], finding.Clock(finding.BUDGET_S)
+                wanted, tried = finding.matching(connection, self._strings, filter, ids, search, clock)
+                cursor, records = records[tried - 1].seq, [record for record in records[:tried] if record.id in wanted]
+                return reading.summaries(connection, records, self._strings), cursor
+            following = records[-1].seq if records else cursor
             return reading.summaries(connection, records, self._strings), following
 
     def sessions(self, filter: Filter, page: PageRequest) -> Page[SessionSummary]:
@@ -308,7 +316,7 @@ class SqliteStore:
         pruning.forget_loose(self.writer, pruning.loose(lambda: self._reader(settled=False)))
 
     def renormalise(self) -> int:
-        self.settle()  # what merely waited is no change
+        self._roll_up()  # what merely waited is no change
         changed, at = 0, 0
         while True:
             with self.writer.transaction() as connection:
@@ -363,7 +371,9 @@ class SqliteStore:
         if self._indexer is not None:
             self._indexer.close()
         with contextlib.suppress(StoreUnavailable, StoreUnreadable):
-            self.settle()
+            self._roll_up()
+            if writer is not None:
+                writer.analyse()
         if writer is not None:
             writer.lock.acquire()
         self._closed = True

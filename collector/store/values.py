@@ -1,6 +1,7 @@
 """Which values a field has: facets and completion.
 
-Fields with lists of traces (`facets`) answer with exact counts; with a filter, or for other fields, the newest traces are asked.
+Fields with lists of traces (`facets`) answer at once. With a filter, or for other fields, the traces are asked, the newest first, for half
+a second: counts that were not complete by then say that they are at least so high.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from collector.model import ValueCount
 from collector.store import matching
 from collector.store.connection import Connection
 from collector.store.facets import FACETS
-from collector.store.finding import TextSearch, find_trace_ids
-from collector.store.reading import find_record_by_number, spans_of_trace
+from collector.store.finding import AT_A_TIME, Clock, TextSearch, every_trace
+from collector.store.reading import find_record_by_number, records_of_trace, spans_of_records
 from collector.store.rows import KINDS_BACK, STATUSES_BACK
 from collector.store.strings import Strings
 
-SAMPLED_TRACES = 2_000
-UNPACKED_TRACES = 200  # where the payload must be read: about 20 ms
+BUDGET_S = 0.5
+UNDERSTOOD_AT_ONCE = 100  # spans: 10 ms
 LONGEST = 200  # characters of a value worth offering
 
 _SPAN_COLUMNS: Mapping[str, str] = {
@@ -37,6 +38,7 @@ def find_values(
 ) -> Sequence[ValueCount]:
     condition = _asked(field)
     name = condition.field
+    complete = True
     if FIELDS[name].choices and name not in FACETS and name not in _SPAN_COLUMNS:
         return [ValueCount(choice, 0) for choice in FIELDS[name].choices if choice.lower().startswith(prefix.lower())][:limit]
     if name in FACETS and not filter:
@@ -44,11 +46,11 @@ def find_values(
     elif name == "score" and not condition.key:
         counts = Counter(dict(connection.execute("SELECT name, count(*) FROM scores WHERE counts = 1 GROUP BY name").fetchall()))
     else:
-        counts = _sampled(connection, strings, condition, filter or filters.EVERYTHING, search)
+        counts, complete = _counted(connection, strings, condition, filter or filters.EVERYTHING, search)
     lowered = prefix.lower()
     chosen = [(value, count) for value, count in counts.items() if value.lower().startswith(lowered) and len(value) <= LONGEST]
     chosen.sort(key=lambda one: (-one[1], one[0]))
-    return [ValueCount(value, count) for value, count in chosen[:limit]]
+    return [ValueCount(value, count, at_least=not complete) for value, count in chosen[:limit]]
 
 
 def _asked(field: str) -> Condition:
@@ -73,19 +75,34 @@ def _exact(connection: Connection, name: str, prefix: str, limit: int) -> Counte
     return Counter(dict(connection.execute(select, (FACETS[name], pattern, limit)).fetchall()))
 
 
-def _sampled(connection: Connection, strings: Strings, condition: Condition, filter: Filter, search: TextSearch | None) -> Counter[str]:
-    """From the newest traces that match; each value counts once per trace."""
-    name = condition.field
-    columns = _SPAN_COLUMNS.get(name) or _TRACE_COLUMNS.get(name)
-    ids = find_trace_ids(connection, strings, filter, SAMPLED_TRACES if columns or name == "tag" else UNPACKED_TRACES, search)
+def _counted(
+    connection: Connection, strings: Strings, condition: Condition, filter: Filter, search: TextSearch | None
+) -> tuple[Counter[str], bool]:
+    """Values of the traces that match, and whether all of them were asked; each value counts once per trace."""
+    clock, counts = Clock(BUDGET_S), Counter[str]()
+    for ids, complete in every_trace(connection, strings, filter, search, clock):
+        asked = _unpacked(connection, strings, condition, ids, clock, counts) if _reads_payloads(condition.field) else True
+        if not _reads_payloads(condition.field):
+            counts.update(_from_columns(connection, strings, condition.field, ids))
+        if not complete or not asked:
+            return counts, False
+        if clock.over() and len(ids) == AT_A_TIME:
+            return counts, False
+    return counts, True
+
+
+def _reads_payloads(name: str) -> bool:
+    return name != "tag" and name not in _SPAN_COLUMNS and name not in _TRACE_COLUMNS
+
+
+def _from_columns(connection: Connection, strings: Strings, name: str, ids: Sequence[int]) -> Counter[str]:
+    column = _SPAN_COLUMNS.get(name) or _TRACE_COLUMNS.get(name)
     if name == "tag":
         select = "SELECT j.value, count(*) FROM traces t, json_each(t.tags) j WHERE t.id IN (SELECT value FROM json_each(?)) GROUP BY 1"
     elif name in _SPAN_COLUMNS:
-        select = f"SELECT {columns}, count(DISTINCT s.trace) FROM spans s WHERE s.trace IN (SELECT value FROM json_each(?)) GROUP BY 1"
-    elif columns:
-        select = f"SELECT {columns}, count(*) FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) GROUP BY 1"
+        select = f"SELECT {column}, count(DISTINCT s.trace) FROM spans s WHERE s.trace IN (SELECT value FROM json_each(?)) GROUP BY 1"
     else:
-        return _unpacked(connection, strings, condition, ids)
+        select = f"SELECT {column}, count(*) FROM traces t WHERE t.id IN (SELECT value FROM json_each(?)) GROUP BY 1"
     readers = {"kind": lambda number: KINDS_BACK[number].value, "status": lambda number: STATUSES_BACK[number].value}
     if name in _NUMBERED:
         readers[name] = lambda number: strings.text(connection, number)
@@ -94,12 +111,20 @@ def _sampled(connection: Connection, strings: Strings, condition: Condition, fil
     return Counter({str(read(value)): count for value, count in rows if value is not None})
 
 
-def _unpacked(connection: Connection, strings: Strings, condition: Condition, ids: Sequence[int]) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _unpacked(
+    connection: Connection, strings: Strings, condition: Condition, ids: Sequence[int], clock: Clock, counts: Counter[str]
+) -> bool:
+    """Add what the payloads say; False where the time was up. A trace that is being read is read to its end or not counted."""
     if condition.field not in matching.READ_FROM_SPAN:
-        return counts
+        return True
     for number in ids:
         record = find_record_by_number(connection, number)
-        spans = spans_of_trace(connection, record, strings)
-        counts.update({str(value) for _, span in spans for value in matching.values(condition, span)})
-    return counts
+        seen: set[str] = set()
+        spans = records_of_trace(connection, number)
+        for at in range(0, len(spans), UNDERSTOOD_AT_ONCE):
+            if clock.over():
+                return False
+            understood = spans_of_records(connection, record.trace_id.hex(), spans[at : at + UNDERSTOOD_AT_ONCE], strings)
+            seen.update(str(value) for _, span in understood for value in matching.values(condition, span))
+        counts.update(seen)
+    return True

@@ -14,7 +14,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 
 from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
 from collector.filters import EVERYTHING, FIELDS, Op, Type, conjuncts, for_spans, for_traces, parse
-from collector.model import Batch, Event, LogRecord, PageRequest, Resource, Score, Span, Target
-from collector.store import open_store, packs, words, writer
+from collector.model import Batch, Event, LogRecord, PageRequest, Resource, RetentionPolicy, Score, Span, Target
+from collector.store import finding, open_store, packs, words, writer
 from collector.store.connection import connect, sqlite3
 from collector.store.finding import Shortlists, holding
 from collector.store.pruning import remove_traces
@@ -276,72 +276,117 @@ def test_opening_a_store_imports_neither_pandas_nor_sqlite_utils_when_nothing_is
 
 # ---- Plans ----
 
-HOT = [
-    "SELECT id FROM traces WHERE trace_id IN (x'00')",
-    "SELECT span_id FROM spans WHERE trace=1 AND span_id IN (SELECT value FROM json_each('[1]'))",
-    "SELECT * FROM spans WHERE trace=1 ORDER BY pack, slot",
-    "SELECT * FROM spans WHERE trace=1 ORDER BY start_ns, span_id",
-    "SELECT * FROM packs WHERE id=1",
-    "SELECT id FROM strings WHERE text='x'",
-    "SELECT * FROM minutes WHERE minute=1 AND service=1 AND kind=1",
-    "SELECT * FROM minutes WHERE minute BETWEEN 1 AND 2 AND kind=-1",
-    "SELECT * FROM hours WHERE hour BETWEEN 1 AND 2 AND kind>=0",
-    "SELECT * FROM traces WHERE seq > 5 ORDER BY seq LIMIT 100",
-    "SELECT * FROM scores WHERE trace_id=x'00' AND counts=1 ORDER BY time_ns",
-    "SELECT * FROM scores WHERE session='s' AND counts=1 ORDER BY time_ns",
-    "SELECT trace FROM facets WHERE field=1 AND value=1",
-    "SELECT end_ns, session FROM sessions WHERE (end_ns, session) < (1, 2) ORDER BY end_ns DESC, session DESC LIMIT 50",
-    "SELECT start_ns, id FROM spans WHERE start_ns BETWEEN 1 AND 2 AND (start_ns, id) < (1, 2) ORDER BY start_ns DESC, id DESC LIMIT 50",
-    "SELECT trace, start_ns, min(seq) FROM moves WHERE seq > 5 GROUP BY trace",
-    "SELECT trace_id, body, seq FROM log_events WHERE seq > 5 ORDER BY seq LIMIT 1000",
-    "SELECT body FROM log_events WHERE trace_id=x'00'",
-    "SELECT trace FROM gone LIMIT 10",
-    *(
-        f"SELECT {column}, t.id FROM traces t WHERE ({column}, t.id) < (1, 2) ORDER BY {column} DESC, t.id DESC LIMIT 128"
-        for column in ("t.start_ns", "t.duration_ns", "ifnull(t.cost_usd, -1)", "ifnull(t.tokens, -1)", "t.span_count", "t.error_count")
-    ),
-    "SELECT user FROM traces WHERE session = 1 AND span_count > 0 ORDER BY start_ns DESC LIMIT 1",
-]
+INDEXED = (
+    "kind:llm status:error", "model:x", "session:s", "user:u", "tag:t", "name:n latency:>2s", "error:*", "index:v1", "score.a:>0",
+    "latency:>60s", "cost:>1",
+)  # fmt: skip
+BIG = {
+    *"tscxfm",
+    "spans",
+    "traces",
+    "packs",
+    "facets",
+    "sessions",
+    "scores",
+    "minutes",
+    "hours",
+    "moves",
+    "documents",
+    "passages",
+    "candidates",
+}
+"""Tables, and how statements call them, that none may read from end to end without an index that orders them."""
+SORTS = ("pack, slot", "start_ns, span_id", "time_ns", "received_ns", "c.traces DESC", "ORDER BY trace DESC", "GROUP BY", " UNION ")
+"""What is sorted all the same: one trace, the scores of one, the values of a field, the traces of a passage, groups, short lists that
+are joined."""
 
 
 def plan(connection: Any, statement: str, parameters: Any = ()) -> str:
     return "; ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
 
 
-@pytest.mark.parametrize("statement", HOT)
-def test_hot_statements_use_an_index_and_scan_no_table(store: SqliteStore, statement: str) -> None:
-    told = plan(store.writer.connection, statement)
-    scanned = [
-        part
-        for part in told.split("; ")
-        if part.startswith("SCAN") and "VIRTUAL TABLE" not in part and "USING" not in part and "gone" not in part
-    ]
-    assert scanned == [], told
-    assert (
-        "TEMP B-TREE" not in told
-        or "pack, slot" in statement
-        or "start_ns, span_id" in statement
-        or "time_ns" in statement
-        or "moves" in statement
-    ), told
+def reads(store: SqliteStore, ids: Sequence[str]) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Everything that a page or a program asks for often."""
+    page = PageRequest(limit=3)
+    for order in (*finding.TRACE_ORDERS, *(f"-{name}" for name in finding.TRACE_ORDERS)):
+        yield f"traces by {order}", lambda order=order: store.find_traces(EVERYTHING, PageRequest(limit=3, order=order))
+    for asked in INDEXED:
+        yield asked, lambda asked=asked: store.find_traces(parse(asked), page)
+        yield f"spans: {asked}", lambda asked=asked: store.find_spans(parse(asked), page)
+        yield f"values: {asked}", lambda asked=asked: store.values("model", "", parse(asked))
+    following = store.find_traces(EVERYTHING, page).next_cursor
+    yield "the next page", lambda: store.find_traces(EVERYTHING, replace(page, cursor=following))
+    spans_after = store.find_spans(EVERYTHING, page).next_cursor
+    yield "the next page of spans", lambda: store.find_spans(EVERYTHING, replace(page, cursor=spans_after))
+    yield "sessions", lambda: store.sessions(EVERYTHING, page)
+    yield "sessions with", lambda: store.sessions(parse("kind:llm"), page)
+    yield "one session", lambda: store.session("s1")
+    yield "passages", lambda: store.passages(None, None, page)
+    yield "passages that say", lambda: store.passages("returned", "faq.md", page)
+    yield "changes", lambda: store.changes(1, 10)
+    yield "changes that match", lambda: store.changes(1, 10, parse("kind:llm"))
+    yield "stats", store.stats
+    yield "a trace", lambda: store.trace(ids[0])
+    yield "its skeleton", lambda: store.skeleton(ids[0])
+    yield "a span", lambda: store.span(ids[0], store.skeleton(ids[0]).rows[0].span_id)
+    yield "scores", lambda: store.scores(trace_id=ids[0])
+    for by in (["minute"], ["hour", "kind"], ["hour", "model"], ["day", "service"], ["name"], ["status"], ["session"], ["tag"], ["user"]):
+        yield f"chart by {by}", lambda by=by: store.aggregate(parse("since:300d"), ["count", "p95", "cost"], by)
 
 
-@pytest.mark.parametrize(
-    "filter",
-    [
-        "kind:llm status:error",
-        "model:x",
-        "session:s",
-        "user:u",
-        "tag:t",
-        "name:n latency:>2s",
-        "error:*",
-        "index:v1",
-        "score.a:>0",
-        "latency:>60s",
-        "cost:>1",
-    ],
-)
+def test_no_statement_scans_a_table(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan of every statement that reading, writing, indexing and removing run."""
+    from collector.store import aggregating
+
+    monkeypatch.setattr(aggregating, "EXACT_ROWS", -1)  # short periods are read from the tables, too
+    store.write(Batch(spans=[*forest(random.Random(3), 40, 8), *question(50, attributes={"session.id": "s1"})]))
+    ids = [row.trace_id for row in store.find_traces(parse("name:chat"), ALL).items]
+    assert store._index is not None  # pyright: ignore[reportPrivateUsage]
+    search, asking, seen = Path(f"{store.path}.search"), [""], dict[tuple[str, Path], str]()
+
+    def follow(connection: Any, path: Path) -> None:
+        connection.set_trace_callback(lambda statement: seen.setdefault((statement, path), asking[0]))
+
+    for path, idle in ((store.path, store._idle), (search, store._index._idle)):  # pyright: ignore[reportPrivateUsage]
+        while not idle.empty():
+            idle.get_nowait().close()
+        idle.put(connect(path, query_only=True))
+        follow(idle.queue[0], path)
+    follow(store.writer.connection, store.path)
+    follow(store._index.writer, search)  # pyright: ignore[reportPrivateUsage]
+    for name, call in (*reads(store, ids), *changes(store)):
+        asking[0] = name
+        call()
+    plans = {path: connect(path) for path in (store.path, search)}
+    for function in ("span_holds", "text_holds"):
+        plans[store.path].create_function(function, 2, lambda *_: 0)
+    explained, wrong = 0, list[tuple[str, str, str]]()
+    for (statement, path), name in seen.items():
+        if statement.split()[0] not in {"SELECT", "DELETE", "UPDATE", "WITH"}:
+            continue
+        told = plan(plans[path], statement)
+        explained += 1
+        scans = [part for part in told.split("; ") if part.startswith("SCAN ") and " USING " not in part and " VIRTUAL " not in part]
+        if [part for part in scans if part.split()[1] in BIG]:
+            wrong.append((name, statement, told))
+        if "TEMP B-TREE FOR ORDER BY" in told and not any(word in statement for word in SORTS):
+            wrong.append((name, statement, told))
+    for connection in plans.values():
+        connection.close()
+    assert wrong == []
+    assert explained > 150
+
+
+def changes(store: SqliteStore) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "new spans", lambda: store.write(Batch(spans=question(60)))
+    yield "a late span", lambda: store.write(Batch(spans=[span(60, 900)], logs=[answer_log(span(60, 900))]))
+    yield "a score", lambda: store.write(Batch(scores=[Score("good", 1.0, target=Target(trace_id(60)))]))
+    yield "deletion", lambda: store.delete(parse("name:ask"))
+    yield "retention", lambda: store.prune(RetentionPolicy(max_traces=10, keep_scored=True))
+    yield "a text", lambda: store.find_traces(parse("return policy"), ALL)
+
+
+@pytest.mark.parametrize("filter", INDEXED)
 def test_filters_with_an_index_have_a_shortlist_and_probe_by_trace(store: SqliteStore, filter: str) -> None:
     store.write(Batch(spans=question(0)))
     node = for_traces(parse(filter))
@@ -375,8 +420,6 @@ def test_every_field_and_operator_compiles_for_traces_and_for_spans(store: Sqlit
 
 
 def test_a_scan_that_finds_nothing_ends_in_time_and_says_how_far_it_got(store: SqliteStore) -> None:
-    from collector.store import finding
-
     for start in range(0, 2_000, 500):
         store.write(Batch(spans=[one for trace in range(start, start + 500) for one in question(trace)]))
     with store._reader() as connection:  # pyright: ignore[reportPrivateUsage]
@@ -396,8 +439,6 @@ def test_a_scan_that_finds_nothing_ends_in_time_and_says_how_far_it_got(store: S
 
 @pytest.mark.parametrize("asked", ['attr["input.value"]:*nothing*', "input:*nothing*"])
 def test_one_huge_trace_does_not_outlast_the_budget(store: SqliteStore, asked: str) -> None:
-    from collector.store import finding
-
     huge = [span(0, number, number // 8 if number else None, attributes={"input.value": f"q{number}"}) for number in range(3_000)]
     store.write(Batch(spans=[*huge, *question(1)]))
     with store._reader() as connection:  # pyright: ignore[reportPrivateUsage]
@@ -482,7 +523,7 @@ def test_any_interleaving_gives_the_same_derived_data(
                     crooked.close()
                     crooked = open_store(folder / "crooked.db")
                 case "die":
-                    patch.setattr(crooked, "settle", lambda: None)
+                    patch.setattr(crooked, "_roll_up", lambda: None)
                     crooked.close()
                     crooked = open_store(folder / "crooked.db")
                 case "renormalise":
@@ -736,8 +777,6 @@ def all_rows(store: SqliteStore) -> list[Any]:
 @pytest.mark.parametrize("order", ["-start_time", "start_time", "-duration", "-cost", "tokens"])
 @pytest.mark.parametrize("asked", ["error:*", "status:error", "kind:llm status:error", "name:chat", "cost:>0", "error:* -kind:tool"])
 def test_a_walk_that_turns_to_gathering_finds_the_same(store: SqliteStore, monkeypatch: pytest.MonkeyPatch, order: str, asked: str) -> None:
-    from collector.store import finding
-
     store.write(Batch(spans=forest(random.Random(11), 120, 6)))
 
     def pages() -> list[str]:
@@ -754,3 +793,36 @@ def test_a_walk_that_turns_to_gathering_finds_the_same(store: SqliteStore, monke
     monkeypatch.setattr(finding, "PATIENCE", 7)
     assert pages() == gathered
     assert len(set(gathered)) == len(gathered) > 0
+
+
+def test_values_are_counted_whole_or_said_to_be_at_least_so_many(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collector.store import values
+
+    monkeypatch.setattr(finding, "AT_A_TIME", 20)
+    monkeypatch.setattr(values, "AT_A_TIME", 20)
+    store.write(Batch(spans=[one for trace in range(70) for one in question(trace)]))
+    for field, value in (("name", "chat"), ("model", "gpt-4o-mini"), ("attr[output.value]", "Within 30 days.")):
+        counted = {one.value: (one.count, one.at_least) for one in store.values(field, "", parse("kind:llm"))}
+        assert counted[value] == (70, False), field
+    monkeypatch.setattr(values, "BUDGET_S", 0.0)
+    assert all(one.at_least for one in store.values("name", "", parse("kind:llm")))
+    assert not any(one.at_least for one in store.values("name"))
+
+
+@pytest.mark.parametrize("asked", ["input:*nothing*", 'attr["input.value"]:needle'])
+def test_the_tail_and_the_sessions_go_on_past_a_huge_trace(store: SqliteStore, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    huge = [span(0, number, number // 8 if number else None, attributes={"input.value": f"q{number}"}) for number in range(3_000)]
+    store.write(Batch(spans=huge))
+    store.write(Batch(spans=question(1, text="needle", attributes={"session.id": "s1"})))
+    monkeypatch.setattr(finding, "BUDGET_S", 0.001)
+    monkeypatch.setattr(finding, "LAST_TRY_S", 0.001)
+    began, cursor, told = time.monotonic(), 0, list[str]()
+    while True:
+        traces, following = store.changes(cursor, 100, parse(asked))
+        told += [row.trace_id for row in traces]
+        if following == cursor:
+            break
+        cursor = following
+    assert told == ([trace_id(1)] if "needle" in asked else [])
+    assert len(store.sessions(parse(asked), PageRequest()).items) == len(told)
+    assert time.monotonic() - began < 5
