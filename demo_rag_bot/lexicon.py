@@ -29,6 +29,7 @@ SYNONYM_WEIGHT, TYPO_WEIGHT = 0.5, 0.8
 SHORTEST_TYPO = 4  # a shorter word is one edit away from too many others
 HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none
 _HISTORY = re.compile(r"(^|/)(change|history|releas|news|whats?.?new|upgrad|migrat|licen[cs]e|contribut|authors)", re.IGNORECASE)
+TELLING = 100  # passages; of pages of 4 to 107 passages alone, 11 % of answerable questions are declined, 27 % without this
 PAGE_DEPTH = 5  # passages that speak for their page
 
 
@@ -95,9 +96,9 @@ class Lexicon:
         return np.array([pages[self._sources[position]] / PAGE_DEPTH for position in positions], np.float32)
 
     def rarity(self, one: Asked) -> float:
-        """How rare a word is, from about 0 (every passage has it) to 1 (none has)."""
+        """How rare a word is, from about 0 (every passage has it) to 1 (none has). What a small corpus does not know says less."""
         commonest = max(self._passages_with[term] for term in one.spellings)
-        return math.log((self.count + 1) / (commonest + 0.5)) / math.log((self.count + 1) / 0.5)
+        return math.log((self.count + 1) / (commonest + 0.5)) / math.log((max(self.count, TELLING) + 1) / 0.5)
 
     def scores(self, question: str) -> Scores:
         return self.matrix(self.ask(question)).sum(axis=0)

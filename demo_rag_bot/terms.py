@@ -1,8 +1,8 @@
 """Text → terms: what lexical search counts.
 
-A term is a stemmed word in lower case. Identifiers count whole and in parts (`maxContentLength`, `max_content_length` and
-`max.content.length` all meet in "max content length"), Chinese, Japanese and Korean text counts in pairs of characters, and words that
-carry no subject ("how", "the", "does") do not count at all.
+A term is a stemmed word in lower case; irregular forms and British spellings count as their base (`irregular.txt`). Identifiers count
+whole and in parts (`maxContentLength`, `max_content_length` and `max.content.length` all meet in "max content length"), Chinese, Japanese
+and Korean text counts in pairs of characters, and words that carry no subject ("how", "the", "does") do not count at all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from importlib.resources import files
 import snowballstemmer
 
 STOP_WORDS = frozenset(files("demo_rag_bot").joinpath("stopwords.txt").read_text("utf-8").split())
+_BASE = {
+    form: base
+    for line in files("demo_rag_bot").joinpath("irregular.txt").read_text("utf-8").splitlines()
+    for base, *forms in [line.split()]
+    for form in forms
+}
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_](?:[^\W{_CJK}]|[.\-'’](?=[^\W_]))*")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
@@ -41,13 +47,13 @@ def _identifier_terms(token: str) -> Iterator[str]:
     token = re.sub(r"['’].*", "", token)
     parts = _PART.findall(token)
     for part in parts:
-        lowered = part.lower()
-        if lowered not in STOP_WORDS:
-            yield stem(lowered)
+        word = _BASE.get(part.lower(), part.lower())
+        if word not in STOP_WORDS:
+            yield stem(word)
     if len(parts) > 1:  # the whole identifier too, so that an exact name beats its parts
         yield re.sub(r"[^\w]|_", "", token).lower()
 
 
 @lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
-    return str(_stemmer.stemWord(word))
+    return str(_stemmer.stemWord(_BASE.get(word, word)))

@@ -17,3 +17,8 @@ def test_words_without_a_subject_do_not_count() -> None:
 
 def test_cjk_text_counts_in_pairs() -> None:
     assert terms("削除する") == ["削除", "除す"]
+
+
+def test_irregular_forms_and_spellings_meet_in_their_base() -> None:
+    assert terms("kept written colour") == terms("keep write color")
+    assert terms("Where was it made?") == []
