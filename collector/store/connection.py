@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import math
 import os
+import shutil
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ NULL = math.nan
 (0.6 µs: of the 13 µs of a span's row, 10 were the NULLs); a NaN goes straight to SQLite, which stores it as NULL."""
 BUSY_MS = 10_000
 WRITER_CACHE_KIB, READER_CACHE_KIB = 65_536, 8_192
+ROOM = 256 * 1024  # of free disk: with less, an error of the medium is told as a full disk
 CHECKPOINT_PAGES = 8_192  # 32 MiB: a hot index leaf goes through the WAL many times before it is copied once
 
 # Result codes (primary) that mean "the medium refuses", not "we made a mistake".
@@ -88,10 +90,10 @@ def lock_file(path: Path) -> IO[str]:
         holder = file.read().strip()
         file.close()
         raise StoreLocked(f"{path} is held by another collector{f' (process {holder})' if holder else ''}") from error
-    file.seek(0)
-    file.truncate()
-    file.write(str(os.getpid()))
-    file.flush()
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without saying whose it is
+        os.ftruncate(file.fileno(), 0)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        os.write(file.fileno(), str(os.getpid()).encode())
     return file
 
 
@@ -118,10 +120,22 @@ def explained(path: Path) -> Generator[None]:
         if code in _DAMAGED:
             raise StoreUnreadable(f"{path} is {_DAMAGED[code]}: {error}") from error
         if code in _REFUSED:
-            raise StoreUnavailable(f"{path}: {_REFUSED[code]} ({error})", retry_after_s=5) from error
+            raise StoreUnavailable(f"{path}: {_full(path) or f'{_REFUSED[code]} ({error})'}", retry_after_s=5) from error
         if code in {5, 6}:
             raise StoreUnavailable(f"{path} is busy: {error}", retry_after_s=1) from error
         raise
+
+
+def _full(path: Path) -> str | None:
+    """That the disk is full, where it is: SQLite says "disk I/O error" as well, when it cannot make its shared-memory file."""
+    try:
+        disk = shutil.disk_usage(path.parent)
+    except OSError:
+        return None
+    if disk.free >= ROOM:
+        return None
+    left = f"{disk.free >> 10} KiB of {disk.total >> 20} MiB left at {path.parent}"
+    return f"the disk is full ({left}): make room, or put the database elsewhere"
 
 
 def sqlite_utils_database(connection: Connection) -> Database:

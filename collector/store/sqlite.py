@@ -74,7 +74,12 @@ class SqliteStore:
                 schema.check(connection, self.path)
         else:
             self._writer = self._open_writer()
-            self._follow(self._writer)
+            try:
+                with explained(self.path):
+                    self._follow(self._writer)
+            except BaseException:
+                self.close()
+                raise
 
     def _open_writer(self) -> Writer:
         prepare_file(self.path)
