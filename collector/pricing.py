@@ -2,8 +2,9 @@
 unpriced.
 
 The table is `prices.csv` beside this file, compiled from the providers' published price lists (date and source in docs/dialects.md):
-one row per model and start date, US dollars per million tokens. A user's own table in the same form comes before it. Models are named
-in many ways, so a name is looked up as it is, without its provider's prefix, and without its date suffix; a row may end in `*`.
+one row per model, start date and length of prompt from which it holds, US dollars per million tokens. A user's own table in the same form
+comes before it. Models are named in many ways, so a name is looked up as it is, without its provider's prefix, and without its date suffix;
+a row may end in `*`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from collector.model import Normalised, SpanKind, Usage
 PRICED_KINDS = frozenset({SpanKind.LLM, SpanKind.EMBEDDING, SpanKind.RERANKER})
 REMEMBERED_MAX = 10_000
 NAME_MAX = 200  # characters: a longer name is no model's
-COLUMNS = ("provider", "model", "from", "input", "output", "cached_input", "input_audio", "output_audio")
+COLUMNS = ("provider", "model", "from", "above", "input", "output", "cached_input", "input_audio", "output_audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Price:
     output_audio: float | None = None
     start: date = date.min
     provider: str = ""
+    above: int = 0  # holds for calls of more input tokens than that: long prompts cost more at several providers
 
     def of(self, usage: Usage) -> float:
         """Cached input and audio are parts of input and output, charged at their own price where there is one."""
@@ -64,14 +66,16 @@ class PriceTable:
             table, name = (self._prefixes, model[:-1]) if model.endswith("*") else (self._exact, model)
             table.setdefault(name.lower(), []).append(price)
         for prices in (*self._exact.values(), *self._prefixes.values()):
-            prices.sort(key=lambda price: price.start, reverse=True)
+            prices.sort(key=lambda price: (price.start, price.above), reverse=True)
         self._found: dict[tuple[str, str], Sequence[Price]] = {}
 
     def __len__(self) -> int:
         return len(self._exact) + len(self._prefixes)
 
-    def price(self, model: str, provider: str | None = None, at_unix_nano: int | None = None) -> Price | None:
-        """The price of a model at a moment (now, if none is given); None for a model nobody knows."""
+    def price(
+        self, model: str, provider: str | None = None, at_unix_nano: int | None = None, input_tokens: int | None = None
+    ) -> Price | None:
+        """The price of a model at a moment (now, if none is given) for a prompt of that length; None for a model nobody knows."""
         key = (model, provider or "")
         prices = self._found.get(key)
         if prices is None:
@@ -82,7 +86,8 @@ class PriceTable:
         if len(prices) < 2:
             return prices[0] if prices else None
         day = datetime.fromtimestamp(at_unix_nano / 1e9, UTC).date() if at_unix_nano else date.max
-        return next((price for price in prices if price.start <= day), prices[-1])
+        fitting = [price for price in prices if not price.above or price.above < (input_tokens or 0)]
+        return next((price for price in fitting if price.start <= day), fitting[-1] if fitting else prices[-1])
 
     def _look_up(self, model: str, provider: str) -> Sequence[Price]:
         for name in spellings(model):
@@ -150,6 +155,7 @@ def _price(row: Mapping[str, str | None]) -> Price:
         dollars("output_audio"),
         date.fromisoformat(start) if start else date.min,
         (row.get("provider") or "").strip().lower(),
+        int(row.get("above") or 0),
     )
 
 
@@ -182,7 +188,7 @@ def price(normalised: Normalised, at_unix_nano: int | None = None) -> Normalised
     usage = normalised.usage
     if normalised.cost_usd is not None or usage is None or normalised.kind not in PRICED_KINDS or normalised.repeats_usage:
         return normalised
-    found = price_of(normalised.model, normalised.provider, at_unix_nano)
+    found = price_of(normalised.model, normalised.provider, at_unix_nano, usage.input_tokens)
     if found is None:
         return _costing(normalised, None, "unpriced")
     return _costing(normalised, found.of(usage), "estimated")
@@ -200,8 +206,11 @@ def _costing(normalised: Normalised, cost_usd: float | None, source: str) -> Nor
     return _MAKE(*values)
 
 
-def price_of(model: str | None, provider: str | None = None, at_unix_nano: int | None = None) -> Price | None:
+def price_of(
+    model: str | None, provider: str | None = None, at_unix_nano: int | None = None, input_tokens: int | None = None
+) -> Price | None:
     """The price of a model, from the user's table first."""
     if not model or len(model) > NAME_MAX:
         return None
-    return (_own.price(model, provider, at_unix_nano) if _own else None) or shipped_prices().price(model, provider, at_unix_nano)
+    own = _own.price(model, provider, at_unix_nano, input_tokens) if _own else None
+    return own or shipped_prices().price(model, provider, at_unix_nano, input_tokens)

@@ -72,3 +72,15 @@ def test_audio_and_embeddings_have_their_own_prices() -> None:
     assert price.of(usage) == pytest.approx((50 * 1 + 20 * 0.5 + 30 * 10 + 40 * 2 + 10 * 20) / 1e6)
     embedding = pricing.price(Normalised(kind=SpanKind.EMBEDDING, model="text-embedding-3-small", usage=Usage(input_tokens=6)))
     assert embedding.cost_usd == pytest.approx(1.2e-07)
+
+
+@pytest.mark.parametrize(("tokens", "dollars"), [(200_000, 0.25), (200_001, 0.5000025), (300_000, 0.75)])
+def test_a_long_prompt_has_its_own_price_where_the_provider_has_one(tokens: int, dollars: float) -> None:
+    priced = pricing.price(call("gemini-2.5-pro", "google", input_tokens=tokens, output_tokens=0))
+    assert priced.cost_usd == pytest.approx(dollars)  # 1.25 and 2.50 USD per million, by Google's list
+
+
+def test_a_price_for_long_prompts_ends_with_the_list_it_stood_in() -> None:
+    before, after = (int(datetime(2026, month, 20, tzinfo=UTC).timestamp() * 1e9) for month in (2, 3))
+    found = [pricing.price_of("claude-opus-4-6", "anthropic", at, 500_000) for at in (before, after)]
+    assert [price.input for price in found if price] == [10, 5]
