@@ -235,7 +235,7 @@ def contend(name: str, url: str) -> None:
 
 def _spawn(python: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [python, str(Path(__file__)), *arguments],
+        [python, "-P", str(Path(__file__)), *arguments],  # -P: a module of this folder is called like a peer, phoenix
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
