@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Generator
@@ -611,6 +612,8 @@ def backup(
 
 # ---- The frame ----
 
+_NEGATED = re.compile(r"-([\"(]|[A-Za-z][\w.]{2,}:)")  # of a filter: `-status:ok`, which is no option
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -633,7 +636,7 @@ def run() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what the terminal's encoding lacks is a question mark, not a traceback
     try:
-        cli()
+        cli([f" {word}" if _NEGATED.match(word) else word for word in sys.argv[1:]])
     except RightPassageError as error:
         print(f"rightpassage: {error}", file=sys.stderr)
         if isinstance(error, FilterError) and error.text:

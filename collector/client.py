@@ -137,7 +137,7 @@ class CollectorClient:
     def live(self, filter: str = "", *, last_event_id: str | None = None) -> Iterator[TraceSummary]:
         """Traces as they arrive or change, for ever; ends when the collector does."""
         headers = {"last-event-id": last_event_id} if last_event_id else {}
-        with self._stream("GET", "/api/v1/live", params=_given(filter=filter), headers=headers) as answer:
+        with self._stream("GET", "/api/v1/live", "text/event-stream", params=_given(filter=filter), headers=headers) as answer:
             event = ""
             for line in answer.iter_lines():
                 field, _, value = line.partition(": ")
@@ -240,7 +240,7 @@ class CollectorClient:
 
     def export(self, filter: str = "", *, format: str = "otlp-jsonl") -> Iterator[bytes]:
         """The matching traces as a stream of bytes: `otlp-jsonl` (lossless) or `jsonl` (our own form)."""
-        with self._stream("GET", "/api/v1/export", params=_given(filter=filter, format=format)) as answer:
+        with self._stream("GET", "/api/v1/export", "application/x-ndjson", params=_given(filter=filter, format=format)) as answer:
             yield from answer.iter_bytes()
 
     def import_bytes(self, body: bytes, *, content_type: str = "application/x-ndjson") -> Written:
@@ -267,7 +267,10 @@ class CollectorClient:
     def backup(self, path: str | Path) -> int:
         """Write a consistent copy of the running collector's database to a new file here; returns its bytes."""
         json_body = {"content": b"{}", "headers": {"content-type": "application/json"}}
-        with self._stream("POST", "/api/v1/backup", **json_body) as answer, open(path, "xb", opener=_for_the_owner) as out:
+        with (
+            self._stream("POST", "/api/v1/backup", "application/vnd.sqlite3", **json_body) as answer,
+            open(path, "xb", opener=_for_the_owner) as out,
+        ):
             for part in answer.iter_bytes():
                 out.write(part)
             return out.tell()
@@ -305,21 +308,32 @@ class CollectorClient:
             answer = self._http.request(method, path, **options)
         except httpx.TransportError as problem:
             raise self._unreachable(problem) from problem
-        if answer.is_success:
-            return orjson.loads(answer.content) if answer.content else {}
-        raise _refusal(answer)
+        if not answer.is_success:
+            raise _refusal(answer)
+        try:
+            return orjson.loads(answer.content)
+        except ValueError:
+            raise self._another_program(answer) from None
 
     @contextmanager
-    def _stream(self, method: str, path: str, **options: Any) -> Generator[httpx.Response, None, None]:
+    def _stream(self, method: str, path: str, media_type: str, **options: Any) -> Generator[httpx.Response, None, None]:
         patient = httpx.Timeout(self._http.timeout.connect, read=None)
         try:
             with self._http.stream(method, path, timeout=patient, **options) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise _refusal(answer)
+                if not answer.headers.get("content-type", "").startswith(media_type):
+                    raise self._another_program(answer)
                 yield answer
         except httpx.TransportError as problem:
             raise self._unreachable(problem) from problem
+
+    def _another_program(self, answer: httpx.Response) -> CollectorRefused:
+        kind = answer.headers.get("content-type", "").partition(";")[0] or "no content type"
+        return CollectorRefused(
+            f"what answers at {self.url} is no collector (it sent {kind}): is that the viewer's port? A collector's is 4318"
+        )
 
     def _unreachable(self, problem: httpx.TransportError) -> CollectorUnreachable:
         return CollectorUnreachable(

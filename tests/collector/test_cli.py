@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -267,6 +268,34 @@ def test_a_full_disk_is_one_line(running: RunningCollector, trace_id: str) -> No
         failed = subprocess.run(line, env=CLEAN, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert failed.returncode == 1
     assert failed.stderr == "rightpassage: the output: No space left on device\n"
+
+
+def test_a_filter_may_begin_with_a_minus(running: RunningCollector, trace_id: str) -> None:
+    asked = command("find", "-status:error", '-"no such words"', "--json", "--collector", running.http)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert trace_id in asked.stdout
+    assert command("find", "--jsn").returncode == 2
+
+
+def test_another_program_at_the_address_is_one_line() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("find", "export", "stats"):
+            refused = command(name, "--collector", f"http://127.0.0.1:{server.server_port}")
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert "is no collector (it sent text/html)" in refused.stderr
+            assert refused.stderr.count("\n") == 1
+        server.shutdown()
 
 
 def test_a_bad_filter_is_pointed_at(running: RunningCollector) -> None:
