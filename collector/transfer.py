@@ -108,6 +108,8 @@ def pieces(path: Path) -> Iterator[tuple[bytes, str]]:
         begin = file.tell()
         first = file.read(4)
         file.seek(begin)
+        if first[:1] == b"<":
+            raise InvalidValue("an HTML page is made to be read; `export --format otlp-jsonl` makes a file that can be imported")
         if first[:1] in (b"{", b"[", b" ", b"\r"):
             yield from _json_pieces(file)
         elif len(first) == 4 and first[0] != 0x0A:  # a protobuf request begins with its first field's tag, 0x0A

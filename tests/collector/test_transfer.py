@@ -178,3 +178,10 @@ def test_a_gzip_file_cut_short_is_said(tmp_path: Path) -> None:
     file.write_bytes(written_as("json lines, gzipped", requests(5))[:-20])
     with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue, match=r"cut\.jsonl\.gz: the gzip file"):
         import_files(client, [file], QUIET)
+
+
+def test_a_page_for_reading_says_what_can_be_imported(tmp_path: Path) -> None:
+    page = tmp_path / "trace.html"
+    page.write_text("<!doctype html><title>A trace</title>", encoding="utf-8")
+    with pytest.raises(InvalidValue, match="otlp-jsonl"):
+        list(pieces(page))
