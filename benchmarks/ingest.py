@@ -1,9 +1,9 @@
 """Durable spans a second over OTLP/HTTP, CPU and bytes per span; Phoenix beside it where it is installed
 
-Gzipped protobuf, requests of 64 and 512 spans, answered after the commit (WAL, synchronous=FULL). "CPU to the 200" is the collector's own
+Gzipped protobuf, requests of 64 and 512 spans of 2 and 3.6 kB (before compression; the same 14 attributes), answered after the commit (WAL, synchronous=FULL). "CPU to the 200" is the collector's own
 user and system time until the last answer, less what the search index used meanwhile; "index" is that thread's CPU per span until it has
 caught up. Bytes are database, log and search index on disk after that. The sender is another process on the same machine and takes its
-share of the cores. Phoenix: name an environment that has it with --phoenix VENV. It gets the same requests, 64 spans × 8 connections, with
+share of the cores. Phoenix: name an environment that has it with --phoenix VENV. It gets the same requests, 64 spans of 3.6 kB × 8 connections, with
 its SQLite default; since it answers before it stores, its durable spans are counted in its database by this process, from the first request
 to the last span seen.
 """
@@ -26,24 +26,27 @@ from benchmarks.collectors import collector, machine, table
 from benchmarks.phoenix import VARIABLE, Installed, find, running_phoenix
 
 WARM = 200  # spans for Phoenix before the clock starts
-SHAPES = ((64, 1), (64, 8), (512, 1), (512, 4))
+LIGHT, FULL = 0.4, 1.0  # of the load's texts
+KILOBYTES = {LIGHT: 2.0, FULL: 3.6}
+SHAPES = ((64, 8, LIGHT), (64, 1, FULL), (64, 8, FULL), (512, 1, FULL), (512, 4, FULL))
 
 
-def send(url: str, spans: int, batch: int, connections: int, seed: int) -> Any:
+def send(url: str, spans: int, batch: int, connections: int, seed: int, length: float = FULL) -> Any:
     """The load as a process of its own."""
-    options = {"endpoint": f"{url}/v1/traces", "spans": spans, "batch": batch, "connections": connections, "seed": seed}
+    size = {"spans": spans, "batch": batch, "connections": connections, "length": length}
+    options = {"endpoint": f"{url}/v1/traces", "seed": seed, **size}
     command = [sys.executable, "-m", "benchmarks.load", *(text for key, value in options.items() for text in (f"--{key}", str(value)))]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def measure(spans: int, batch: int, connections: int, seed: int) -> dict[str, float]:
+def measure(spans: int, batch: int, connections: int, seed: int, length: float = FULL) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "traces.db"
         with collector(database) as running:
-            send(running.url, 2_000, batch, connections, seed + 1000)  # warm
+            send(running.url, 2_000, batch, connections, seed + 1000, length)  # warm
             running.settle()
             cpu, index = running.cpu_s, running.get("/api/v1/stats")["search_cpu_s"]
-            sent = send(running.url, spans, batch, connections, seed)
+            sent = send(running.url, spans, batch, connections, seed, length)
             to_answer, indexed = running.cpu_s - cpu, running.get("/api/v1/stats")["search_cpu_s"] - index
             running.settle()
             stats = running.get("/api/v1/stats")
@@ -85,14 +88,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     rows: list[list[Any]] = []
     middles: list[dict[str, float]] = []
-    for batch, connections in SHAPES:
-        rounds = [measure(options.spans, batch, connections, seed) for seed in range(1, options.rounds + 1)]
+    for batch, connections, length in SHAPES:
+        rounds = [measure(options.spans, batch, connections, seed, length) for seed in range(1, options.rounds + 1)]
         middle = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
         middles.append(middle)
         latency = f"{middle['p50_ms']:.0f} / {middle['p95_ms']:.0f}"
         rows.append(
             [
                 f"{batch} × {connections}",
+                f"{KILOBYTES[length]:.1f}",
                 f"{middle['spans_per_s']:,.0f}",
                 f"{middle['cpu_us']:.0f}",
                 f"{middle['index_us']:.0f}",
@@ -102,10 +106,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             ]
         )
     print(f"{machine()}; medians of {options.rounds} rounds of {options.spans:,} spans")
-    table(["spans × connections", "durable spans/s", "CPU to the 200, µs/span", "index", "total", "ack p50 / p95 ms", "bytes/span"], rows)
+    table(
+        [
+            "spans × connections",
+            "kB/span",
+            "durable spans/s",
+            "CPU to the 200, µs/span",
+            "index",
+            "total",
+            "ack p50 / p95 ms",
+            "bytes/span",
+        ],
+        rows,
+    )
     if installed := find(options.phoenix):
         rate, cpu = phoenix(installed, options.phoenix_spans)
-        ours = next(row for row, shape in zip(middles, SHAPES, strict=True) if shape == (64, 8))
+        ours = next(row for row, shape in zip(middles, SHAPES, strict=True) if shape == (64, 8, FULL))
         print(f"\nside by side, 64 × 8, Phoenix with {options.phoenix_spans:,} spans")
         table(
             ["", "rightpassage", f"Phoenix {installed.version}", "ratio"],

@@ -65,11 +65,11 @@ def documents(numbers: random.Random, prefix: str, texts: Sequence[str]) -> dict
 Stage = tuple[str, str, float, Mapping[str, Any]]  # name, kind, milliseconds, attributes
 
 
-def pipeline(numbers: random.Random, number: int) -> tuple[str, str, Sequence[Stage]]:
-    """One pass: its question, its answer and its stages."""
-    question, answer = f"ticket-{number:07d}: {words(numbers, 90)}?", words(numbers, 500)
-    passages = [words(numbers, 600) for _ in range(5)]
-    prompt = "\n\n".join(["Answer from the context only.", words(numbers, 900), *passages, f"Q: {question}"])
+def pipeline(numbers: random.Random, number: int, length: float) -> tuple[str, str, Sequence[Stage]]:
+    """One pass: its question, its answer and its stages, the long texts times `length`."""
+    question, answer = f"ticket-{number:07d}: {words(numbers, 90)}?", words(numbers, round(500 * length))
+    passages = [words(numbers, round(600 * length)) for _ in range(5)]
+    prompt = "\n\n".join(["Answer from the context only.", words(numbers, round(900 * length)), *passages, f"Q: {question}"])
     tokens_in, tokens_out = numbers.randrange(900, 1400), numbers.randrange(60, 180)
     model = {"gen_ai.request.model": "gpt-4o-mini", "gen_ai.provider.name": "openai", "gen_ai.operation.name": "chat"}
     stages: Sequence[Stage] = [
@@ -104,7 +104,7 @@ def pipeline(numbers: random.Random, number: int) -> tuple[str, str, Sequence[St
     return question, answer, stages
 
 
-def make_trace(numbers: random.Random, number: int, size: int, start_ns: int) -> list[Span]:
+def make_trace(numbers: random.Random, number: int, size: int, start_ns: int, length: float = 1.0) -> list[Span]:
     """A root and seven stages; a larger trace goes on with sub-questions under the root."""
     trace_id, spans = numbers.randbytes(16), list[Span]()
 
@@ -117,7 +117,7 @@ def make_trace(numbers: random.Random, number: int, size: int, start_ns: int) ->
 
     at = start_ns
     while len(spans) < size:
-        question, answer, stages = pipeline(numbers, number)
+        question, answer, stages = pipeline(numbers, number, length)
         chain = {"input.value": question, "output.value": answer, "gen_ai.operation.name": "invoke_workflow"}
         name, above = ("answer_subquestion", spans[0].span_id) if spans else ("answer_question", b"")
         parent = add(name, "CHAIN", above, at, 1, chain)
@@ -134,7 +134,7 @@ def make_trace(numbers: random.Random, number: int, size: int, start_ns: int) ->
 
 def bodies(
     spans: int, batch: int, *, spans_per_trace: int = SPANS_PER_TRACE, first_trace: int = 0, window_s: float = 3600, seed: int = 1,
-    ahead: bool = False, compress: bool = True,
+    ahead: bool = False, compress: bool = True, length: float = 1.0,
 ) -> Iterator[tuple[bytes, Sequence[str]]]:  # fmt: skip
     """Requests as (body, span ids), in trace order, the traces within a window before now (or after: `ahead`)."""
     numbers = random.Random(seed)
@@ -143,7 +143,7 @@ def bodies(
     step = int(window_s * 1e9) // traces
     begin, left, pending = time.time_ns() - (0 if ahead else step * traces), spans, list[Span]()
     for number in range(traces):
-        pending += make_trace(numbers, first_trace + number, min(spans_per_trace, left), begin + number * step)
+        pending += make_trace(numbers, first_trace + number, min(spans_per_trace, left), begin + number * step, length)
         left -= spans_per_trace
         while len(pending) >= batch or (pending and number == traces - 1):
             some, pending = pending[:batch], pending[batch:]
@@ -244,12 +244,19 @@ def program() -> None:
     parser.add_argument("--first-trace", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--window-s", type=float, default=3600)
+    parser.add_argument("--length", type=float, default=1.0, help="of the long texts: 1 makes spans of 3.6 kB, 0.4 of 2 kB")
     parser.add_argument("--rate", type=float, help="spans a second, all connections together; made while sending, the traces of now")
     options = parser.parse_args()
     rate: float | None = options.rate
     window = options.spans / rate if rate else options.window_s
     requests = bodies(
-        options.spans, options.batch, first_trace=options.first_trace, seed=options.seed, window_s=window, ahead=rate is not None
+        options.spans,
+        options.batch,
+        first_trace=options.first_trace,
+        seed=options.seed,
+        window_s=window,
+        ahead=rate is not None,
+        length=options.length,
     )
     sender = Sender(options.endpoint, options.connections, rate=rate / options.connections if rate else None)
     sender.send(requests if rate else list(requests))
