@@ -58,6 +58,7 @@ GROWS_ON = 64  # a trace larger than this that came in several batches is kept c
 MOVES_KEPT = 200_000
 IN_CLAUSE = 500
 ANALYSED_ROWS = 400
+ANALYSED_FROM = 10_000  # traces; plans for a handful of rows would read whole tables that have grown since
 
 _INSERT_SPAN, _UPDATE_SPAN = insert("spans", SpanRecord), update("spans", SpanRecord)
 _INSERT_TRACE, _UPDATE_TRACE = insert("traces", TraceRecord), update("traces", TraceRecord)
@@ -223,6 +224,8 @@ class Writer:
 
     def analyse(self) -> None:
         """Let SQLite look at how the rows of tables that grew tenfold spread, for its plans: a few hundred of each index, under 0.1 s."""
+        if self.traces < ANALYSED_FROM:
+            return
         with self.lock, explained(self.path):
             self.connection.execute(f"PRAGMA analysis_limit={ANALYSED_ROWS}")
             self.connection.execute("PRAGMA optimize=0x10002").fetchall()  # also tables that only other connections read
