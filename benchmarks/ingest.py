@@ -1,11 +1,11 @@
 """Durable spans a second over OTLP/HTTP, CPU and bytes per span; Phoenix beside it where it is installed
 
-Gzipped protobuf, requests of 64 and 512 spans of 2 and 3.6 kB (before compression; the same 14 attributes), answered after the commit (WAL, synchronous=FULL). "CPU to the 200" is the collector's own
-user and system time until the last answer, less what the search index used meanwhile; "index" is that thread's CPU per span until it has
-caught up. Bytes are database, log and search index on disk after that. The sender is another process on the same machine and takes its
-share of the cores. Phoenix: name an environment that has it with --phoenix VENV. It gets the same requests, 64 spans of 3.6 kB × 8 connections, with
-its SQLite default; since it answers before it stores, its durable spans are counted in its database by this process, from the first request
-to the last span seen.
+Gzipped protobuf, requests of 64 and 512 spans of 2 and 3.6 kB (before compression; the same 14 attributes), answered after the commit (WAL,
+synchronous=FULL). "CPU to the 200" is the collector's own user and system time until the last answer, less what the search index used
+meanwhile; "index" is that thread's CPU per span until it has caught up. Bytes are database, log and search index on disk after that. The
+sender is another process on the same machine and takes its share of the cores. Phoenix: name an environment that has it with --phoenix
+VENV. It gets the same requests, 64 spans of 3.6 kB × 8 connections, with its SQLite default; since it answers before it stores, its durable
+spans are counted in its database by this process, from the first request to the last span seen.
 """
 
 from __future__ import annotations
