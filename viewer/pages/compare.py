@@ -156,7 +156,7 @@ def stages(left: Pipeline, right: Pipeline) -> Node:
     a_all, b_all = left.trace.summary, right.trace.summary
     rows.append(
         [
-            h("b", "", "whole trace"),
+            h("b", "", "Whole trace"),
             h("b", "", duration(a_all.duration_ns)),
             h("b", "", duration(b_all.duration_ns)),
             percent(a_all.duration_ns, b_all.duration_ns),

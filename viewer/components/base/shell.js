@@ -8,6 +8,7 @@
 
 import { h, icon } from "../trace_view/assets/dom.js";
 import { ICONS } from "../trace_view/assets/icons.js";
+import { loggedOut } from "../trace_view/assets/store.js";
 import { ApiError } from "./problem.js";
 
 export { ApiError };
@@ -89,6 +90,7 @@ export async function api(path, query = {}, options = {}) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, null);
   }
+  if (loggedOut(answer)) location.reload(); // the form asks for the token, and leads back here
   const text = await answer.text();
   let body = null;
   try {

@@ -5,6 +5,7 @@ import { h, replace } from "../trace_view/assets/dom.js";
 import { grouped } from "../trace_view/assets/format.js";
 
 const BARS = 80;
+const LEAST_BARS = 30;
 const STEPS_S = [1, 5, 15, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 7 * 86_400, 30 * 86_400];
 
 /** @param {number} milliseconds the length shown @returns {"minute" | "hour" | "day"} the group to ask the collector for */
@@ -20,7 +21,7 @@ export function grain(milliseconds) {
  * @returns {Buckets}
  */
 export function buckets(points, from, to, grainMs) {
-  const first = from ?? Math.min(to - 60_000, ...points.map((point) => point.at));
+  const first = from ?? Math.min(to - LEAST_BARS * grainMs, ...points.map((point) => point.at)); // a first trace is a bar, not a wall
   const step = STEPS_S.map((seconds) => seconds * 1000).find((size) => size >= grainMs && (to - first) / size <= BARS) ?? 30 * 86_400_000;
   const start = Math.floor(first / step) * step;
   const bars = Array.from({ length: Math.max(1, Math.ceil((to - start) / step)) }, () => ({ count: 0, errors: 0 }));
@@ -46,7 +47,7 @@ function label(at, length) {
 const DAY_MS = 86_400_000;
 const MARKS = 7;
 const MARK_STEPS_S = [...STEPS_S, 2 * 86_400, 3 * 86_400].sort((a, b) => a - b);
-const LAST_MARK = 0.95; // of the width: a label further right would be cut
+const LAST_MARK = 0.93; // of the width: a label further right would be cut
 
 /** @param {number} at a midnight is called by its day @param {number} length of what is shown */
 function markLabel(at, length) {

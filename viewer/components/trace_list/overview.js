@@ -7,6 +7,7 @@ import { api } from "../base/shell.js";
 import { buckets, grain, histogram } from "./histogram.js";
 import { extent, fullFilter } from "./state.js";
 
+const SHORT_MS = 6 * 3_600_000;
 const GRAIN_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 
 /** @param {any} value a group of time: RFC 3339, or nanoseconds @returns {number} milliseconds */
@@ -28,15 +29,25 @@ export class Overview {
     this.element = h("div", "overview", this.totals, this.chart.element);
   }
 
+  /** @param {string} filter @param {"minute" | "hour" | "day"} by */
+  ask(filter, by) {
+    const asked = { filter, measures: "traces,errors,tokens,cost", by };
+    return api(`${this.list.settings.api}/aggregate`, asked, { signal: this.list.stale.signal }).catch(() => ({ rows: [] }));
+  }
+
   async load() {
     const { list } = this;
     const mine = list.turn;
     const filter = fullFilter(list.state);
     const [from, to] = extent(list.state, Date.now());
-    const by = from === null ? "hour" : grain(to - from);
-    const asked = { filter, measures: "traces,errors,tokens,cost", by };
-    const answer = await api(`${list.settings.api}/aggregate`, asked, { signal: list.stale.signal }).catch(() => ({ rows: [] }));
+    let by = from === null ? "hour" : grain(to - from);
+    let answer = await this.ask(filter, by);
     if (mine !== list.turn) return;
+    if (from === null && answer.rows.length && to - moment(answer.rows[0].hour) < SHORT_MS) {
+      by = "minute"; // a first hour's traces would be one bar
+      answer = await this.ask(filter, by);
+      if (mine !== list.turn) return;
+    }
     /** @type {any[]} */
     const all = answer.rows;
     const points = all.map((group) => ({ at: moment(group[by]), count: group.traces, errors: group.errors }));

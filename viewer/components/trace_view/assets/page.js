@@ -37,6 +37,7 @@ const EXAMINED_AFTER_MS = 900;
 /** A trace without its root may still get it for so long after its last news. */
 const ROOT_MAY_COME_MS = 60_000;
 const LEAST_HEIGHT = 420;
+const LEAST_STACKED = 900; // px, with the detail below the tree: then the page scrolls
 /** Smaller traces are their own overview: no map above them. */
 const MAPPED_FROM = 8;
 
@@ -129,7 +130,8 @@ export class TracePage {
 
   fit() {
     const above = Math.max(0, this.root.getBoundingClientRect().top + scrollY);
-    this.root.style.height = `${Math.max(LEAST_HEIGHT, innerHeight - above - 8)}px`;
+    const least = matchMedia("(max-width: 900px)").matches ? LEAST_STACKED : LEAST_HEIGHT;
+    this.root.style.height = `${Math.max(least, innerHeight - above - 8)}px`;
   }
 
   destroy() {

@@ -30,6 +30,11 @@ export class Unanswered extends Error {
   }
 }
 
+/** @param {Response} answer whether the viewer itself asks for a token: the session has ended. The collector's refusals are JSON. */
+export function loggedOut(answer) {
+  return answer.status === 401 && Boolean(answer.headers.get("content-type")?.startsWith("text/plain"));
+}
+
 /** @param {string} url @param {RequestInit} [options] @returns {Promise<Response>} */
 async function request(url, options) {
   let response;
@@ -40,6 +45,7 @@ async function request(url, options) {
     throw new Unanswered("The collector does not answer.", 0);
   }
   if (response.ok || response.status === 304) return response;
+  if (loggedOut(response)) location.reload(); // the form asks for the token, and leads back here
   const problem = await response.json().catch(() => ({}));
   throw new Unanswered(String(problem.detail ?? problem.title ?? problem.message ?? `HTTP ${response.status}`), response.status);
 }
