@@ -15,7 +15,6 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import orjson
@@ -69,6 +68,7 @@ class Spool:
 
     def __init__(self, folder: Path, endpoint: str, limit_bytes: int) -> None:
         self._home, self._endpoint = folder, endpoint
+        self._below: Path | None = None  # the endpoint's own folder, once a thread has asked for it
         self._limit = limit_bytes
         self._lock = threading.Lock()
         self._number = 0
@@ -76,12 +76,13 @@ class Spool:
         self._posted: set[str] = set()  # names of files of this process that were tried
         self.mine = 0  # spans of this process that wait here
 
-    @cached_property
+    @property
     def _folder(self) -> Path:
-        with loading:
-            from hashlib import sha256  # OpenSSL takes a millisecond to load: not on the thread that configures
-
-        return self._home / sha256(self._endpoint.encode()).hexdigest()[:12]
+        if self._below is None:  # no cached_property: its lock may be held by a thread that a forked child does not have
+            with loading:
+                from hashlib import sha256  # OpenSSL takes a millisecond to load: not on the thread that configures
+            self._below = self._home / sha256(self._endpoint.encode()).hexdigest()[:12]
+        return self._below
 
     def forked(self) -> None:
         """In a child process: what waits here is the parent's."""
