@@ -101,6 +101,47 @@ def test_uploads_that_never_end_are_told_503_and_do_not_hold_up_the_end(tmp_path
     assert all(answer.startswith(b"HTTP/1.1 503") and b"retry-after" in answer for answer in answers), answers[0]
 
 
+def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
+    with running_collector(tmp_path / "t.db") as collector:
+        host, _, port = collector.http.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=15) as stuck:
+            stuck.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+            time.sleep(0.3)
+            collector.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            assert collector.process.poll() is None  # it waits for the upload
+            collector.process.send_signal(signal.SIGTERM)
+            assert collector.process.wait(2) == 1
+
+
+WATCHED = """
+import sys
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen"):
+        print("OUTBOUND", event, arguments, file=sys.stderr, flush=True)
+sys.addaudithook(watch)
+from collector.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_what_a_span_names_is_never_fetched(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", WATCHED, "serve", "--db", str(tmp_path / "t.db"), "--http", "127.0.0.1:0", "--grpc", "off"]
+    with subprocess.Popen(line, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        url = process.stdout.readline().split()[1]
+        trace, target = new_id(16), "http://127.0.0.1:9/collect?secret"
+        named = {"input.value": f"![x]({target})", "http.url": target, "llm.input_messages.0.message.content": f"<img src={target}>"}
+        with httpx.Client(base_url=url, trust_env=False) as http:
+            http.post("/v1/traces", json=request_of(otlp_span(trace, new_id(), target, attributes=named))).raise_for_status()
+            for path in (f"/api/v1/traces/{trace}", f"/api/v1/traces/{trace}/diagnosis", "/api/v1/traces?filter=collect", "/api/v1/export"):
+                http.get(path).raise_for_status()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
 def test_kill_9_straight_after_the_answer_loses_nothing(tmp_path: Path) -> None:
     database, sent = tmp_path / "t.db", 0
     for _ in range(3):
