@@ -126,10 +126,22 @@ def _batch(part: bytes, encoding: Encoding, number: int) -> tuple[Batch, int]:
             decoded = otlp.decode_traces(part, encoding)
             return Batch(spans=decoded.spans), decoded.rejected
         decoded = otlp.decode_traces(part, encoding)
+        if not decoded.spans and not decoded.rejected:
+            _check_is_otlp(part)
         logs = otlp.decode_logs(part, encoding).logs if b'"resourceLogs"' in part else ()
         return Batch(spans=decoded.spans, logs=logs, scores=_scores(part)), decoded.rejected
     except MalformedRequest as problem:
         raise MalformedRequest(f"line {number}: {problem}" if encoding is Encoding.JSON else str(problem)) from problem
+
+
+def _check_is_otlp(part: bytes) -> None:
+    """Of a document without spans: a receiver ignores fields it does not know, an import says that it found nothing it could keep."""
+    document: dict[str, object] = orjson.loads(part)
+    if not document or any(name in document for name in ("resourceSpans", "resourceLogs", "resourceMetrics", "scores")):
+        return
+    if "trace" in document and "spans" in document:
+        raise MalformedRequest("this is the form `jsonl`, which is for reading; export as `otlp-jsonl` to import it")
+    raise MalformedRequest(f"no OTLP request: it has {', '.join(sorted(document)[:5])} where resourceSpans should be")
 
 
 def _scores(part: bytes) -> Sequence[Score]:

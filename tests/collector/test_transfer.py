@@ -185,3 +185,14 @@ def test_a_page_for_reading_says_what_can_be_imported(tmp_path: Path) -> None:
     page.write_text("<!doctype html><title>A trace</title>", encoding="utf-8")
     with pytest.raises(InvalidValue, match="otlp-jsonl"):
         list(pieces(page))
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [({"trace": {}, "spans": []}, "otlp-jsonl"), ({"resource_spans": []}, "it has resource_spans where resourceSpans should be")],
+)
+def test_json_that_is_no_otlp_is_not_taken_for_nothing(tmp_path: Path, document: dict[str, object], words: str) -> None:
+    file = tmp_path / "other.jsonl"
+    file.write_text(f"{json.dumps(requests(1)[0])}\n{json.dumps(document)}\n{{}}\n")
+    with private_collector(str(tmp_path / "t.db")) as client, pytest.raises(InvalidValue, match=f"line 2: .*{words}"):
+        import_files(client, [file], QUIET)
