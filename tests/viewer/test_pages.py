@@ -164,6 +164,34 @@ def test_new_traces_announce_themselves(collector: RunningCollector, viewer: str
     assert page.watched.websocket_frames == frames
 
 
+def test_many_windows_leave_each_other_connections(collector: RunningCollector, viewer: str, contexts: dict[str, Any]) -> None:
+    send(collector, answer("windows 0", service="windows-bot"))
+    windows = [contexts["light"].new_page() for _ in range(7)]  # a browser gives one origin six connections, a live stream keeps one
+    for window in windows:
+        opened(window, viewer, "service:windows-bot")
+        shows(window, 1)
+    send(collector, answer("windows 1", service="windows-bot", minutes_ago=0))
+    for window in windows:
+        window.locator(".fresh-button", has_text="1 new").wait_for()
+        window.close()
+
+
+def test_a_session_that_ended_leads_to_the_login(collector: RunningCollector, browser: Any) -> None:
+    with running_viewer(collector.http, "--token", "a-token-of-this-test") as guarded:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{guarded}/traces")
+        page.locator("input[type=password]").fill("a-token-of-this-test")
+        page.keyboard.press("Enter")
+        page.locator(".list-page").wait_for()
+        page.wait_for_timeout(500)
+        context.clear_cookies()
+        page.locator("th").get_by_role("button", name="Duration").click()
+        page.locator("input[type=password]").wait_for()
+        assert "order=-duration" in page.url
+        context.close()
+
+
 def test_an_empty_list_fills_by_itself(collector: RunningCollector, viewer: str, page: Any) -> None:
     opened(page, viewer, "service:later-bot")
     page.locator(".empty", has_text="No trace matches").wait_for()

@@ -203,6 +203,9 @@ HUES = {
 }
 
 
+MANY_TIMES = 9  # from ten times on a factor reads better than per cent
+
+
 def percent(before: int, after: int) -> Node:
     if not before:
         return h("span", "muted", "–")
@@ -210,7 +213,7 @@ def percent(before: int, after: int) -> Node:
     if abs(change) < 0.005:
         return h("span", "muted", "=")
     tone = "muted" if abs(change) < 0.05 else "error-text" if change > 0 else "ok-text"
-    return h("span", tone, f"{change:+.0%}")
+    return h("span", tone, f"{change:+.0%}" if change < MANY_TIMES else f"× {after / before:,.0f}")
 
 
 def passages(state: Comparison, left: Pipeline, right: Pipeline) -> Node:
