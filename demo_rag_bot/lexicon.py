@@ -30,6 +30,7 @@ SHORTEST_TYPO = 4  # a shorter word is one edit away from too many others
 HISTORY_WEIGHT = 0.6  # change logs name every feature and explain none
 _HISTORY = re.compile(r"(^|/)(change|history|releas|news|whats?.?new|upgrad|migrat|licen[cs]e|contribut|authors)", re.IGNORECASE)
 TELLING = 100  # passages; of pages of 4 to 107 passages alone, 11 % of answerable questions are declined, 27 % without this
+_HYPHENED = re.compile(r"\w+(?:-\w+)+")  # "read-only" asks for two words where the documentation never joins them
 PAGE_DEPTH = 5  # passages that speak for their page
 
 
@@ -72,11 +73,13 @@ class Lexicon:
 
     def ask(self, question: str) -> list[Asked]:
         """The words of a question, each once, with their stand-ins."""
+        question = _HYPHENED.sub(
+            lambda word: word[0] if word[0].replace("-", "").lower() in self.vocabulary else word[0].replace("-", " "), question
+        )
         phrases = " " + re.sub(r"[^\w]+", " ", question.lower()) + " "
         asked = [Asked(term, self._stand_ins(term)) for term in dict.fromkeys(terms(question)) if not self._slip(term)]
-        said = {one.term for one in asked}
         for phrase, meant in _thesaurus().phrases.items():
-            if f" {phrase} " in phrases and not said & meant:
+            if f" {phrase} " in phrases and meant.isdisjoint(one.term for one in asked):
                 asked.append(Asked(phrase, dict.fromkeys(meant & self.vocabulary, SYNONYM_WEIGHT)))
         return asked
 

@@ -16,7 +16,7 @@ from importlib.resources import files
 import snowballstemmer
 
 STOP_WORDS = frozenset(files("demo_rag_bot").joinpath("stopwords.txt").read_text("utf-8").split())
-_BASE = {
+_BASE: dict[str, str] = {
     form: base
     for line in files("demo_rag_bot").joinpath("irregular.txt").read_text("utf-8").splitlines()
     for base, *forms in [line.split()]
@@ -47,8 +47,9 @@ def _identifier_terms(token: str) -> Iterator[str]:
     token = re.sub(r"['’].*", "", token)
     parts = _PART.findall(token)
     for part in parts:
-        word = _BASE.get(part.lower(), part.lower())
-        if word not in STOP_WORDS:
+        lowered: str = part.lower()
+        word = _BASE.get(lowered, lowered)
+        if word not in STOP_WORDS and (len(word) > 1 or len(parts) == 1):  # the e of "e-mail" says nothing
             yield stem(word)
     if len(parts) > 1:  # the whole identifier too, so that an exact name beats its parts
         yield re.sub(r"[^\w]|_", "", token).lower()
