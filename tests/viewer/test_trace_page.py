@@ -282,6 +282,16 @@ def test_a_root_that_never_came_is_explained(collector: RunningCollector, show: 
 
 
 @browser_test
+def test_an_orphan_does_not_hide_what_else_is_odd(collector: RunningCollector, show: Open) -> None:
+    request = samples.foreign("page orphan and unmapped")
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"][1]["parentSpanId"] = "deadbeefdeadbeef"
+    page = show(send(collector, request))
+    page.locator(".health summary").click()
+    page.locator(".health-card", has_text="unmapped").wait_for()
+    assert "orphan" in page.locator(".health-card").inner_text()
+
+
+@browser_test
 def test_a_page_without_a_trace_says_what_to_do(page: Any, viewer: str) -> None:
     page.goto(f"{viewer}/trace")
     assert page.locator(".state h2").inner_text() == "No trace chosen"

@@ -31,7 +31,7 @@ const POLL_MS = 1200;
 const POLL_SLOWEST_MS = 10_000;
 /** How long a reader rests on a span before its neighbours are read. */
 const AHEAD_AFTER_MS = 120;
-/** Up to so many spans the whole trace is asked for its health, which the columns do not carry; once the page rests. */
+/** Up to so many spans the whole trace is asked for its health, of which the columns carry only what the tree's shape tells; once the page rests. */
 const EXAMINED_UP_TO = 60;
 const EXAMINED_AFTER_MS = 900;
 /** A trace without its root may still get it for so long after its last news. */
@@ -238,7 +238,7 @@ export class TracePage {
     else if (this.changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, this.selected)) this.detail.show(this.selected);
     this.changedBodies = false;
     if (inView) this.tree.reveal(this.positionOf(this.selected), true); // who has scrolled elsewhere stays there
-    if (!again && this.store.live && trace.size <= EXAMINED_UP_TO && !trace.health.findings?.length) setTimeout((/** @type {number} */ mine) => void this.examine(mine), EXAMINED_AFTER_MS, this.generation);
+    if ((!again || !this.mayGrow()) && this.store.live && trace.size <= EXAMINED_UP_TO) setTimeout((/** @type {number} */ mine) => void this.examine(mine), EXAMINED_AFTER_MS, this.generation);
     this.root.dataset.ready = this.traceId;
     if (!again) performance.mark("trace:visible"); // benchmarks/trace_page.py
     this.report();
@@ -262,7 +262,9 @@ export class TracePage {
       const { health } = await this.store.ask(`/traces/${encodeURIComponent(this.traceId)}`);
       if (this.outdated(generation) || !health?.findings?.length) return;
       this.trace.health = health;
+      const open = this.bottom.querySelector(".health[open]") !== null;
       replace(this.bottom, footer(this, this.state));
+      if (open) this.bottom.querySelector("details.health")?.setAttribute("open", "");
       const id = this.selectedId();
       if (health.findings.some((/** @type {any} */ finding) => finding.span_ids?.includes(id))) this.detail.show(this.selected);
     } catch {
