@@ -79,7 +79,12 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {  # name → packages; a name with "
         "opentelemetry-instrumentation-google-genai",
     ),
     "oaiv2": ("opentelemetry-instrumentation-openai-v2", "opentelemetry-util-genai<1", "openai", "httpx"),
-    "crewai": ("crewai", "openinference-instrumentation-crewai", "openinference-instrumentation-openai"),
+    "crewai": (
+        "crewai",
+        "openinference-instrumentation-crewai",
+        "openinference-instrumentation-openai",
+        "opentelemetry-instrumentation-crewai",
+    ),
     "agents": ("openai-agents", "openinference-instrumentation-openai-agents", "opentelemetry-instrumentation-openai-agents"),
     "agno": ("agno", "openai", "openinference-instrumentation-agno"),
     "litellm": ("litellm",),
@@ -497,6 +502,13 @@ SDKS = (
         "haystack_pipeline.py",
         ("rag openllmetry", "agent openllmetry"),
         packages=("opentelemetry-instrumentation-haystack", "haystack-ai"),
+    ),
+    Sdk(
+        "openllmetry_crewai",
+        "crewai",
+        "crewai_crew.py",
+        ("agent openllmetry", "error openllmetry"),
+        packages=("opentelemetry-instrumentation-crewai", "crewai"),
     ),
     Sdk(
         "openllmetry_milvus", "lance", "vector_dbs.py", ("milvus", "lancedb"), packages=("opentelemetry-instrumentation-milvus", "pymilvus")

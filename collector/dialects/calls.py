@@ -26,6 +26,7 @@ PROVIDERS = {
     "mistral_ai": "mistralai",  # Mistral's client, of itself
     "langchain": None,  # a framework, not who served the model
     "langgraph": None,
+    "crewai": None,
     "none": None,
 }
 

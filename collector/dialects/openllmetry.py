@@ -103,6 +103,11 @@ DIALECT = Dialect(
         "traceloop.association.properties.user_id": "user",
         "traceloop.association.properties": "metadata",
         "llm.usage.total_tokens": "total_tokens",
+        # CrewAI: what a task is to do, what a crew brought about.
+        "crewai.task.description": "input",
+        "crewai.crew.result": "output",
+        "crewai.crew.usage_metrics": "usage",
+        "crewai.agent.tools": "tools",
         "llm.user": "user",
         "llm.top_k": ("parameters", lambda value: {"top_k": value}),
         "llm.frequency_penalty": ("parameters", lambda value: {"frequency_penalty": value}),

@@ -1,4 +1,4 @@
-"""A CrewAI crew, traced by OpenInference."""
+"""A CrewAI crew, traced by OpenInference, or by OpenLLMetry where argument 2 says so."""
 
 import sys
 
@@ -8,8 +8,12 @@ provider = world.provider()
 
 from crewai import LLM, Agent, Crew, Task  # noqa: E402
 from crewai.tools import tool  # noqa: E402
-from openinference.instrumentation.crewai import CrewAIInstrumentor  # noqa: E402
 from openinference.instrumentation.openai import OpenAIInstrumentor  # noqa: E402
+
+if "openllmetry" in sys.argv:
+    from opentelemetry.instrumentation.crewai import CrewAIInstrumentor
+else:
+    from openinference.instrumentation.crewai import CrewAIInstrumentor
 
 CrewAIInstrumentor().instrument(tracer_provider=provider)
 OpenAIInstrumentor().instrument(tracer_provider=provider)
