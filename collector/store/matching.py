@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from typing import Any
@@ -184,21 +184,30 @@ def _same_kind(have: Any, want: Any) -> bool:
 
 def searchable(content: Mapping[str, Any], name: str) -> list[str]:
     """The texts that search looks in: every string a span was sent with, its events' too, and what its status says."""
+    return _texts(name, content["attributes"], [event[2] for event in content.get("events", ())], content.get("status_message"))
+
+
+def searchable_of(span: Span) -> list[str]:
+    """The same of a span that was not stored yet."""
+    return _texts(span.name, span.attributes, [event.attributes for event in span.events], span.status_message)
+
+
+def _texts(name: str, attributes: Mapping[str, Any], events: Sequence[Any], status_message: str | None) -> list[str]:
     found, nested = [name], list[Any]()
-    for value in content["attributes"].values():
+    for value in attributes.values():
         if type(value) is str:
             found.append(value)
-        elif isinstance(value, list | dict):
+        elif isinstance(value, list | tuple | Mapping):
             nested.append(value)
-    nested.extend(event[2] for event in content.get("events", ()))
-    if message := content.get("status_message"):
-        found.append(message)
+    nested.extend(events)
+    if status_message:
+        found.append(status_message)
     while nested:
         value = nested.pop()
         if isinstance(value, str):
             found.append(value)
         elif isinstance(value, Mapping):
             nested.extend(value.values())
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             nested.extend(value)
     return found

@@ -27,7 +27,7 @@ from collector.model import Event, Span, SpanKind
 from collector.store import schema, words
 from collector.store.answer import columns_of
 from collector.store.connection import Connection, connect, explained, prepare_file, sqlite3
-from collector.store.matching import passage_hash, searchable, source_of
+from collector.store.matching import passage_hash, searchable, searchable_of, source_of
 from collector.store.reading import Payloads, log_events, understand
 from collector.store.rows import KINDS, SpanRecord, columns, id_number
 from collector.store.strings import Strings
@@ -35,6 +35,7 @@ from collector.store.strings import Strings
 log = logging.getLogger(__name__)
 VERSION = 2
 BATCH_SPANS = 4_096
+OFFERED_BYTES = 8 * 2**20  # of bodies that wait in memory; as objects three times that
 SHARD_DOCUMENTS = 16_384
 """Traces per shard: about 20 MB. Forty shards at five million spans cost a rare word 2 ms."""
 FEW = 1_000  # matches of a shard that are quicker sorted than read run by run
@@ -298,6 +299,50 @@ class _Traces:
         return log_events(self._store, self.ids[record.trace]).get(record.span_id, ()) if self._logged else ()
 
 
+Taken = tuple[SpanRecord, Span | None]  # a span to index; None: it is read from the file
+
+
+class Offered:
+    """The newest spans as the writer had them: what is indexed soon need not be read, unpacked and understood again (half the work)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spans: dict[int, tuple[SpanRecord, Span, int]] = {}  # by number, ascending
+        self._bytes = 0
+
+    def put(self, stored: Sequence[tuple[SpanRecord, Span, int]]) -> None:
+        """Before their commit. Numbers that were given out before belonged to a transaction that failed. What finds no room is left out."""
+        with self._lock:
+            if not stored:
+                return
+            while self._spans and next(reversed(self._spans)) >= stored[0][0].id:
+                self._bytes -= self._spans.popitem()[1][2]
+            for record, span, size in stored:
+                if self._bytes + size > OFFERED_BYTES:
+                    return
+                self._spans[record.id] = record, span, size
+                self._bytes += size
+
+    def first(self, otherwise: int) -> int:
+        with self._lock:
+            return next(iter(self._spans), otherwise)
+
+    def take(self, after: int, committed: int) -> Sequence[Taken]:
+        """The spans that follow a number without a gap, as far as they are committed; older ones are dropped."""
+        taken: list[Taken] = []
+        with self._lock:
+            while self._spans:
+                number = next(iter(self._spans))
+                if number > after + 1 or number > committed or len(taken) == BATCH_SPANS:
+                    break
+                record, span, size = self._spans.pop(number)
+                self._bytes -= size
+                if number == after + 1:
+                    taken.append((record, span))
+                    after = number
+        return taken
+
+
 class Indexer:
     """The thread that follows the store. `read` opens a snapshot of it; `commits` counts its commits; `forgotten` takes deleted traces;
     while `busy()` it gives way."""
@@ -313,6 +358,8 @@ class Indexer:
     ) -> None:
         self._index, self._connection, self._strings, self._read = index, index.writer, strings, read
         self._commits, self._gone, self._forgotten = commits, gone, forgotten
+        self._offered = Offered()
+        self.offer = self._offered.put
         self._wake, self._caught_up = threading.Event(), threading.Condition()
         self._wanted, self._asked_for = 0, threading.Event()  # the newest span that somebody waits for
         self._work = threading.Lock()
@@ -379,14 +426,18 @@ class Indexer:
     def _add_batch(self) -> bool:
         with self._read() as store:
             last_span, last_log = self._connection.execute("SELECT last_span, last_log FROM progress").fetchone()
-            select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id > ? ORDER BY id LIMIT {BATCH_SPANS}"
-            records = [SpanRecord._make(row) for row in store.execute(select, (last_span,))]
+            committed: int = store.execute("SELECT last_span FROM counters").fetchone()[0]
+            spans = self._offered.take(last_span, committed)
+            if not spans:
+                select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id > ? AND id < ? ORDER BY id LIMIT {BATCH_SPANS}"
+                rows = store.execute(select, (last_span, self._offered.first(committed + 1)))
+                spans = [(SpanRecord._make(row), None) for row in rows] or self._offered.take(self._offered.first(0) - 1, committed)
             logs = store.execute("SELECT trace_id, body, seq FROM log_events WHERE seq > ? ORDER BY seq LIMIT 1000", (last_log,)).fetchall()
-            if not records and not logs:
+            if not spans and not logs:
                 return False
-            documents, returned = self._read_spans(store, records)
+            documents, returned = self._read_spans(store, spans)
             self._read_logs(store, logs, documents)
-        reached = records[-1].id if records else last_span
+        reached = spans[-1][0].id if spans else last_span
         with self._transaction():
             self._add_documents(list(documents.values()))
             self._add_passages(returned)
@@ -397,11 +448,11 @@ class Indexer:
             self._caught_up.notify_all()
         return True
 
-    def _read_spans(self, store: Connection, records: Sequence[SpanRecord]) -> tuple[dict[int, Document], list[Returned]]:
-        payloads, traces = Payloads(store), _Traces(store, {record.trace for record in records})
+    def _read_spans(self, store: Connection, spans: Sequence[Taken]) -> tuple[dict[int, Document], list[Returned]]:
+        payloads, traces = Payloads(store), _Traces(store, {record.trace for record, _ in spans})
         documents: dict[int, Document] = {}
         returned: list[Returned] = []
-        for number, record in enumerate(records):
+        for number, (record, span) in enumerate(spans):
             if number % SLICE_SPANS == 0:
                 self._give_way()
             document = documents.get(record.trace)
@@ -410,11 +461,16 @@ class Indexer:
                 if start_ns is None:
                     continue
                 document = documents[record.trace] = Document(record.trace, start_ns, {})
-            body, name = payloads.body(record), self._strings.text(store, record.name) or ""
-            document.texts.update(dict.fromkeys(searchable(body, name)))
-            if record.kind in _RETURNING or record.documents or record.candidates:
-                span = payloads.received(record, traces.ids[record.trace].hex(), name, traces.events(record), body)
-                returned.extend(_returned(record, understand(span)))
+            returns = record.kind in _RETURNING or record.documents or record.candidates
+            if span is None:
+                body, name = payloads.body(record), self._strings.text(store, record.name) or ""
+                document.texts.update(dict.fromkeys(searchable(body, name)))
+                if returns:
+                    span = understand(payloads.received(record, traces.ids[record.trace].hex(), name, traces.events(record), body))
+            else:
+                document.texts.update(dict.fromkeys(searchable_of(span)))
+            if returns and span is not None:
+                returned.extend(_returned(record, span))
         return documents, returned
 
     def _give_way(self) -> None:

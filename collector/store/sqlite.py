@@ -103,6 +103,7 @@ class SqliteStore:
         """Start the search index behind the writer."""
         self._index = SearchIndex(self.path, writer.identity, writer.last_span)
         self._indexer = Indexer(self._index, self._strings, self._snapshot_reader, lambda: writer.seq, self._gone, self._forget_gone)
+        writer.follower = self._indexer.offer
         writer.listeners.append(self._indexer.wake)
 
     @contextmanager

@@ -81,6 +81,9 @@ class Arrival:
     batch: int
 
 
+Stored = tuple[SpanRecord, Span, int]  # a span's row, the span, and the bytes of its body
+
+
 @dataclass(slots=True)
 class Prepared:
     """A group of batches, as far as it goes without the file."""
@@ -152,6 +155,7 @@ class Writer:
         self.connection, self.path, self.strings = connection, path, strings
         self.lock = threading.RLock()
         self.listeners: list[Callable[[], None]] = []
+        self.follower: Callable[[Sequence[Stored]], None] = lambda _: None  # told what is about to be committed; must not block
         self.analysed = time.monotonic()
         self._open: OrderedDict[int, list[Span]] = OrderedDict()
         self._contexts: dict[bytes, int] = {}
@@ -220,6 +224,7 @@ class Writer:
             group = _Group(self, prepared)
             written = group.store()
             self._remember(group)
+            self.follower(group.stored())
         return [written.get(number, Written(0, prepared.duplicates[number], 0)) for number in range(len(batches))]
 
     def analyse(self) -> None:
@@ -400,6 +405,11 @@ class _Group:
         self._add_scores()
         batches = {*self.spans, *self.duplicates, *self.scores}
         return {number: Written(self.spans[number], self.duplicates[number], self.scores[number]) for number in batches}
+
+    def stored(self) -> Sequence[Stored]:
+        """The new spans, in the order of their numbers."""
+        pairs = ((touched.records, touched.arrivals) for touched in self.touched.values())
+        return [(record, arrival.span, len(arrival.body)) for pair in pairs for record, arrival in zip(*pair, strict=True)]
 
     # ---- Which traces and spans are known ----
 

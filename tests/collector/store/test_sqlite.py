@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -834,3 +835,59 @@ def test_the_tail_and_the_sessions_go_on_past_a_huge_trace(store: SqliteStore, m
     assert told == ([trace_id(1)] if "needle" in asked else [])
     assert len(store.sessions(parse(asked), PageRequest()).items) == len(told)
     assert time.monotonic() - began < 5
+
+
+def test_what_is_indexed_from_memory_is_what_is_indexed_from_the_file(path: Path) -> None:
+    store = open_store(path)
+    nested: dict[str, Any] = {"list": ["alpha", "beta"], "map": {"deep": ["gamma", {"deeper": "delta"}]}, "number": 5, "bytes": b"zeta"}
+    spans = [replace(span(0, 0, attributes=nested), name="eta step", events=[Event("said", NOW, {"text": "theta"})], status_message="iota")]
+    store.write(Batch(spans=spans, logs=[LogRecord(trace_id(0), spans[0].span_id, Event("log", NOW, {"body": "kappa"}))]))
+    store.write(Batch(spans=[*question(1), *question(2, text="Ünïcode “quoted” ＷＩＤＥ 検索結果")]))
+    asked = (
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "said",
+        "unicode",
+        "quoted",
+        "wide",
+        "検索",
+        "return",
+    )
+
+    def answers(opened: SqliteStore) -> list[Any]:
+        found = [[row.trace_id for row in opened.find_traces(parse(word), ALL).items] for word in asked]
+        return [*found, opened.passages(None, None, PageRequest()).items]
+
+    live = answers(store)
+    store.close()
+    Path(f"{path}.search").unlink()
+    again = open_store(path)
+    assert answers(again) == live
+    assert [len(found) for found in live] == [1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
+    again.close()
+
+
+def test_spans_are_offered_once_in_order_and_never_out_of_a_failed_transaction() -> None:
+    from collector.store import search
+
+    def stored(first: int, count: int, size: int = 10) -> list[Any]:
+        made = span()
+        return [(SimpleNamespace(id=number), made, size) for number in range(first, first + count)]
+
+    offered = search.Offered()
+    offered.put(stored(1, 5))
+    assert offered.take(0, 3) == [(one[0], one[1]) for one in stored(1, 3)]  # no further than what is committed
+    offered.put(stored(5, 2))  # 5 was given out by a transaction that failed
+    assert [one[0].id for one in offered.take(3, 9)] == [4, 5, 6]
+    offered.put(stored(10, 2))
+    assert (offered.take(6, 20), offered.first(0)) == ([], 10)  # 7 to 9 are read from the file
+    assert [one[0].id for one in offered.take(10, 20)] == [11]  # 10 was indexed meanwhile
+    offered.put(stored(12, 3, search.OFFERED_BYTES // 2))
+    assert [one[0].id for one in offered.take(11, 20)] == [12, 13]  # the third found no room
