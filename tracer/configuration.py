@@ -25,7 +25,7 @@ from tracer.pipeline import Limits, Pipeline
 from tracer.provenance import described
 from tracer.recorder import ForeignSpans, Processors, Recorder, current
 from tracer.redaction import redactor
-from tracer.safety import log, quiet, report
+from tracer.safety import forgiving, log, quiet, report
 from tracer.spool import Spool, default_folder
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _OFF = ("0", "false", "off", "no")
 
 
 @quiet
+@forgiving
 def configure(
     service: str | None = None,
     *,

@@ -12,16 +12,16 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
 from opentelemetry.context import attach, detach, get_current
 
 from tracer import conventions as names
 from tracer.capture import capture
-from tracer.fields import STAGES
+from tracer.fields import MODEL_KEYS, STAGES
 from tracer.lightspan import SPAN_KEY, Span, attribute_value
 from tracer.recorder import KINDS, OPERATIONS, SILENT, Recorder, active, current
-from tracer.safety import attempt, log, safely
+from tracer.safety import attempt, forgiving, known_keywords, log, safely
 from tracer.secret_names import names_a_secret
 from tracer.streaming import AsyncStream, Stream
 from tracer.vectors import describe_vectors
@@ -45,13 +45,14 @@ class Step:
     ignore: Iterable[str] = ()
     reduce: Reduce | None = None
     attributes: Mapping[str, Any] | None = None
+    model: str | None = None
     _opened: list[Span] = field(default_factory=list["Span"])
 
     def __call__(self, function: F) -> F:
-        """The function, traced; its signature and type stay what they are."""
-        if isinstance(function, (classmethod, staticmethod)):
-            return cast(F, type(function)(_wrap(function.__func__, self)))
-        return cast(F, _wrap(function, self))
+        """The function, traced; its signature and type stay what they are. As it was, where an option makes no sense."""
+        with safely:
+            return cast(F, _wrap_any(function, self))
+        return function
 
     def __enter__(self) -> Span:
         span = self.open(self.name or self.kind.lower())
@@ -91,44 +92,87 @@ class Step:
             known[names.TOOL_NAME] = name
         if self.stage is not None:
             known[names.STAGE] = self.stage
+        if self.model is not None:
+            known[names.REQUEST_MODEL] = known[MODEL_KEYS.get(self.kind, names.MODEL_NAME)] = self.model
         for key, value in (self.attributes or {}).items():
             known[key] = attribute_value(value)
         return known
 
 
-class Kind:
+class Options(TypedDict, total=False):
+    """The keywords of a step. The name may be given by position too."""
+
+    name: str | None
+    stage: str | None
+    capture_input: bool
+    capture_output: bool
+    ignore: Iterable[str]
+    reduce: Reduce | None
+    attributes: Mapping[str, Any] | None
+
+
+class ModelOptions(Options, total=False):
+    """Those of a step that asks a model."""
+
+    model: str | None
+
+
+class _Kind:
     """`@kind`, `@kind("name", …)` and `with kind("name", …) as span`."""
+
+    valid: tuple[str, ...] = ()
 
     def __init__(self, kind: str, doc: str) -> None:
         self.kind = kind
         self.__doc__ = doc
 
-    @overload
-    def __call__(self, function: F, /) -> F: ...
-
-    @overload
-    def __call__(
-        self,
-        name: str | None = None,
-        /,
-        *,
-        stage: str | None = None,
-        capture_input: bool = True,
-        capture_output: bool = True,
-        ignore: Iterable[str] = (),
-        reduce: Reduce | None = None,
-        attributes: Mapping[str, Any] | None = None,
-    ) -> Step: ...
-
-    def __call__(self, function: Any = None, /, **options: Any) -> Any:
-        step = Step(self.kind, function if isinstance(function, str) else None, **options)
+    def _step(self, given: Any, options: dict[str, Any]) -> Any:
+        place = f"tracer.{self.kind.lower()}"
+        if isinstance(given, str):
+            options = {"name": given, **options}
+        step = Step(self.kind, **known_keywords(place, options, self.valid))
         _check(step)
-        return step if function is None or isinstance(function, str) else step(function)
+        if callable(given) or isinstance(given, classmethod):
+            return step(cast("Callable[..., Any]", given))
+        if given is not None and not isinstance(given, str):
+            log.warning("%s(%s): a name is text", place, type(given).__name__)
+        return step
 
     def __repr__(self) -> str:
         return f"<tracer.{self.kind.lower()}>"
 
 
+class Kind(_Kind):
+    """A kind of step; called with a function it wraps it, called with a name or options it gives a `Step`."""
+
+    valid = tuple(Options.__annotations__)
+
+    @overload
+    def __call__(self, function: F, /, **options: Unpack[Options]) -> F: ...
+
+    @overload
+    def __call__(self, given: str | None = None, /, **options: Unpack[Options]) -> Step: ...
+
+    def __call__(self, given: Any = None, /, **options: Any) -> Any:
+        return self._step(given, options)
+
+
+class ModelKind(_Kind):
+    """A kind of step that asks a model: `@llm(model="…")`."""
+
+    valid = tuple(ModelOptions.__annotations__)
+
+    @overload
+    def __call__(self, function: F, /, **options: Unpack[ModelOptions]) -> F: ...
+
+    @overload
+    def __call__(self, given: str | None = None, /, **options: Unpack[ModelOptions]) -> Step: ...
+
+    def __call__(self, given: Any = None, /, **options: Any) -> Any:
+        return self._step(given, options)
+
+
+@forgiving
 def span(
     name: str,
     *,
@@ -136,13 +180,16 @@ def span(
     stage: str | None = None,
     capture_input: bool = True,
     capture_output: bool = True,
+    ignore: Iterable[str] = (),
+    reduce: Reduce | None = None,
     attributes: Mapping[str, Any] | None = None,
+    model: str | None = None,
 ) -> Step:
     """A step whose kind is chosen at run time: `with tracer.span("route", kind="AGENT") as span`; a decorator as well."""
     if kind.upper() not in KINDS:
         log.warning("unknown kind %r; known are %s", kind, ", ".join(KINDS))
         kind = "UNKNOWN"
-    step = Step(kind.upper(), name, stage, capture_input, capture_output, attributes=attributes)
+    step = Step(kind.upper(), name, stage, capture_input, capture_output, ignore, reduce, attributes, model)
     _check(step)
     return step
 
@@ -154,12 +201,12 @@ def _check(step: Step) -> None:
 
 agent = Kind("AGENT", "A step that decides which tools to call.")
 chain = Kind("CHAIN", "A step that calls other steps: the whole request, or a pipeline.")
-embedding = Kind("EMBEDDING", "A step that turns text into vectors.")
+embedding = ModelKind("EMBEDDING", "A step that turns text into vectors.")
 evaluator = Kind("EVALUATOR", "A step that judges an answer.")
 guardrail = Kind("GUARDRAIL", "A step that checks input or output.")
-llm = Kind("LLM", "A step that asks a language model.")
+llm = ModelKind("LLM", "A step that asks a language model.")
 prompt = Kind("PROMPT", "A step that assembles a prompt.")
-reranker = Kind("RERANKER", "A step that reorders or filters passages.")
+reranker = ModelKind("RERANKER", "A step that reorders or filters passages.")
 retriever = Kind("RETRIEVER", "A step that finds passages for a query.")
 tool = Kind("TOOL", "A step that does something for an agent.")
 
@@ -204,6 +251,13 @@ class Arguments:
 
 
 # ---- The four shapes of functions ----
+
+
+def _wrap_any(function: Any, step: Step) -> Any:
+    if isinstance(function, (classmethod, staticmethod)):
+        known = cast("staticmethod[..., Any]", function)
+        return type(known)(_wrap(known.__func__, step))
+    return _wrap(function, step)
 
 
 def _wrap(function: Callable[..., Any], step: Step) -> Callable[..., Any]:

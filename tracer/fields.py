@@ -15,11 +15,12 @@ from tracer.capture import Captured, capture, to_json
 from tracer.documents import Document
 from tracer.documents import documents as find_documents
 from tracer.messages import messages as find_messages
-from tracer.safety import chained, report
+from tracer.safety import chained, known_keywords, report
 
 STAGES = ("rewrite", "recall", "fuse", "filter", "rerank", "assemble", "generate", "cite")
 
-_MODEL_KEYS = {"EMBEDDING": names.EMBEDDING_MODEL, "RERANKER": names.RERANKER_MODEL}
+MODEL_KEYS = {"EMBEDDING": names.EMBEDDING_MODEL, "RERANKER": names.RERANKER_MODEL}
+"""Where a kind keeps the name of its model; the others at `names.MODEL_NAME`."""
 
 
 class FieldValues(TypedDict, total=False):
@@ -209,7 +210,7 @@ class Fields:
     ) -> Self:
         """Records the model that was asked and, where they differ, the one that answered."""
         self._put_known(names.REQUEST_MODEL, model)
-        self._put_known(_MODEL_KEYS.get(self.kind, names.MODEL_NAME), response_model or model)
+        self._put_known(MODEL_KEYS.get(self.kind, names.MODEL_NAME), response_model or model)
         self._put_known(names.PROVIDER, provider)
         self._put_known(names.RESPONSE_MODEL, response_model)
         self._put_known(names.RESPONSE_ID, response_id)
@@ -304,12 +305,8 @@ class Fields:
     @chained
     def set(self, **values: Unpack[FieldValues]) -> Self:
         """Any of the above by keyword: `span.set(query=question, documents=hits)`."""
-        for name, value in values.items():
-            setter = _SETTERS.get(name)
-            if setter is None:
-                report(f"span.set {name}", "span.set(%s=…) is unknown; known are %s", name, ", ".join(_SETTERS))
-            else:
-                setter(self, value)
+        for name, value in known_keywords("span.set", values, _SETTERS).items():
+            _SETTERS[name](self, value)
         return self
 
     # ---- How values are written ----

@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
+V = TypeVar("V")
 
 log = logging.getLogger("tracer")
 
@@ -76,6 +77,28 @@ def chained(method: Callable[P, R]) -> Callable[P, R]:
         with safely:
             return method(*args, **kwargs)
         return cast(R, args[0])
+
+    return call
+
+
+def known_keywords(place: str, given: Mapping[str, V], valid: Iterable[str]) -> dict[str, V]:
+    """The keywords that are valid; a warning names the others and what would be valid. A typo is no reason to end a program."""
+    valid = tuple(valid)
+    for name in given:
+        if name not in valid:
+            report(f"{place} {name}", "%s(%s=…) is unknown and was left out; known are %s", place, name, ", ".join(valid))
+    return {name: value for name, value in given.items() if name in valid}
+
+
+def forgiving(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, called without the keywords it does not know; type checkers still see its signature."""
+    code = cast(Any, function).__code__
+    valid: tuple[str, ...] = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    place = f"tracer.{code.co_name}"
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return cast(Any, function)(*args, **known_keywords(place, kwargs, valid))
 
     return call
 

@@ -7,11 +7,12 @@ import orjson
 from tracer import conventions as names
 from tracer.lightspan import Span
 from tracer.recorder import active
-from tracer.safety import quiet, report
+from tracer.safety import forgiving, quiet, report
 from tracer.where import current_span
 
 
 @quiet
+@forgiving
 def score(
     name: str,
     value: float | None = None,

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+from typing import Any
+
+import pytest
 
 import tracer
 from tests.tracer.conftest import Sink
@@ -83,3 +87,54 @@ def test_methods_of_what_is_wrapped_stay(sink: Sink) -> None:
     assert slow.cache_info().hits == 1
     slow.cache_clear()
     assert slow.cache_info().hits == 0
+
+
+def test_name_and_model_may_be_keywords(sink: Sink) -> None:
+    @tracer.retriever(name="pairs")
+    def retrieve(question: str) -> list[str]:
+        return [question]
+
+    @tracer.llm(model="my-model")
+    def generate(prompt: str) -> str:
+        return prompt
+
+    retrieve("why?")
+    generate("why?")
+    with tracer.embedding(name="vectors", model="small"), tracer.reranker("sort", model="cross"), tracer.span("any", kind="LLM", model="m"):
+        pass
+    spans = sink.spans()
+    assert spans["generate"]["gen_ai.request.model"] == spans["generate"]["llm.model_name"] == "my-model"
+    assert spans["vectors"]["embedding.model_name"] == "small"
+    assert spans["sort"]["reranker.model_name"] == "cross"
+    assert spans["any"]["gen_ai.request.model"] == "m"
+    assert spans["pairs"].json("gen_ai.retrieval.documents")[0]["content"] == "why?"
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "a typo": ({"nmae": "x"}, "tracer.chain(nmae=…) is unknown and was left out; known are name, stage, capture_input"),
+    "no model": ({"model": "x"}, "tracer.chain(model=…) is unknown and was left out; known are name, stage, capture_input"),
+    "a stage": ({"stage": "x"}, "unknown stage 'x'; known are rewrite"),
+    "ignore": ({"ignore": 5}, "a piece of telemetry was lost: TypeError"),
+    "attributes": ({"attributes": ["x"]}, "a piece of telemetry was lost: AttributeError"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_decorating_is_told_and_the_program_goes_on(sink: Sink, mistake: str, caplog: pytest.LogCaptureFixture) -> None:
+    options, told = MISTAKES[mistake]
+    with caplog.at_level(logging.WARNING, "tracer"):
+        decorated = tracer.chain(**options)(abs)
+    assert decorated(-1) == 1
+    assert [told in record.getMessage() for record in caplog.records] == [True]
+    with tracer.chain(**options) as span:
+        span.set_output(1)
+
+
+def test_functions_with_keywords_take_a_typo_too(sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    typo: dict[str, Any] = {"nmea": "x"}
+    with caplog.at_level(logging.WARNING, "tracer"):
+        tracer.configure(endpoint=sink.url, spool=False, **typo)
+        with tracer.span("a step", **typo):
+            tracer.score("good", 1, **typo)
+    assert [record.getMessage().partition("(")[0] for record in caplog.records] == ["tracer.configure", "tracer.span", "tracer.score"]
+    assert sink.span("a step").json("rightpassage.scores")[0]["name"] == "good"

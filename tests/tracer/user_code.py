@@ -49,6 +49,16 @@ class Pipeline:
         return a + b
 
 
+@tracer.retriever(name="pairs", stage="recall")
+def pairs(question: str) -> list[tuple[str, float]]:
+    return [(question, 1.0)]
+
+
+@tracer.llm(model="my-model")
+def generate(prompt: str) -> str:
+    return prompt
+
+
 @tracer.span("route", kind="AGENT")
 def route(question: str) -> bool:
     return bool(question)
@@ -64,6 +74,10 @@ async def use() -> None:
     assert_type(Pipeline.make(1), Pipeline)
     assert_type(Pipeline.add(1, 2), int)
     assert_type(route("q"), bool)
+    assert_type(pairs("q"), list[tuple[str, float]])
+    assert_type(generate("p"), str)
+    with tracer.llm(name="x", model="m") as asked, tracer.embedding("y", model="m"), tracer.reranker(model="m"):
+        asked.set_usage(1, 2)
     work: Callable[[str], str] = tracer.carried(Pipeline().answer)
     with tracer.session("s"), tracer.user("u"), tracer.tags("a"), tracer.metadata(b=1), tracer.prompt("build", stage="assemble") as span:
         assert_type(span, tracer.Span)
@@ -80,3 +94,9 @@ def wrong() -> None:
     Pipeline().answer()  # pyright: ignore[reportCallIssue]  (the signature is kept)
     with tracer.chain("x") as span:
         span.set(qeury="typo")  # pyright: ignore[reportCallIssue]  (names are checked)
+    generate(1)  # pyright: ignore[reportArgumentType]  (the signature is kept)
+    tracer.chain(nmae="typo")  # pyright: ignore[reportCallIssue]  (names are checked)
+    tracer.chain(model="m")  # pyright: ignore[reportCallIssue]  (a chain asks no model)
+    tracer.retriever(name=1)  # pyright: ignore[reportArgumentType]  (a name is text)
+    tracer.span("x", nmae="typo")  # pyright: ignore[reportCallIssue]  (names are checked)
+    tracer.configure(servcie="typo")  # pyright: ignore[reportCallIssue]  (names are checked)
