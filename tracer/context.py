@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
@@ -33,13 +32,18 @@ class Bound:
     tags: tuple[str, ...] = ()
     metadata: bytes | None = None  # JSON
 
-    @cached_property
-    def attributes(self) -> dict[str, Any]:
-        known = {names.SESSION_ID: self.session_id, names.USER_ID: self.user_id, names.METADATA: self.metadata}
-        known = {key: value for key, value in known.items() if value is not None}
-        return {**known, names.TAGS: self.tags} if self.tags else known
+    attributes: dict[str, Any] = field(init=False, compare=False)
 
-    @cached_property
+    def __post_init__(self) -> None:
+        said = {
+            names.SESSION_ID: self.session_id,
+            names.USER_ID: self.user_id,
+            names.METADATA: self.metadata,
+            names.TAGS: self.tags or None,
+        }
+        object.__setattr__(self, "attributes", {key: value for key, value in said.items() if value is not None})
+
+    @property
     def readable(self) -> dict[str, Any]:
         """The same for a span of the SDK: text is `str`."""
         return {key: value.decode() if isinstance(value, bytes) else value for key, value in self.attributes.items()}
