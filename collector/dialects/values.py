@@ -69,8 +69,10 @@ _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?$")
 def mended(value: Any) -> Any:
     """Like `opened`, and JSON that an attribute limit cut short is read as far as it goes: the strings, lists and objects that were open at
     the cut are closed there. What is no JSON at all stays text."""
+    if type(value) is dict or type(value) is list:
+        return value
     found = opened(value)
-    if not isinstance(found, str) or found[:1] not in ("{", "[") or len(found) > MENDED_CHARACTERS_MAX:
+    if type(found) is not str or found[:1] not in ("{", "[") or len(found) > MENDED_CHARACTERS_MAX:
         return found
     open_, is_value = "", False
     whole, whole_open = 0, ""  # up to where it reads when everything that was open there is closed
