@@ -11,7 +11,7 @@ import pytest
 from collector.errors import StoreUnavailable
 from collector.filters import EVERYTHING
 from collector.model import Batch, PageRequest
-from collector.store import connection, open_store
+from collector.store import connection, open_store, writer
 from collector.store.sqlite import SqliteStore
 from tests.collector.store.samples import question
 
@@ -31,8 +31,11 @@ def test_a_full_disk_is_told_as_one_whatever_sqlite_calls_it(store: SqliteStore,
     store.writer.connection.execute("PRAGMA max_page_count=1000000")
 
 
-def test_closing_tells_sqlite_how_the_rows_spread(store: SqliteStore, tmp_path: Path) -> None:
+def test_closing_tells_sqlite_how_the_rows_spread(store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write(Batch(spans=[one for number in range(100) for one in question(number)]))
+    store.writer.analyse()  # too few to tell how they will spread
+    assert store.writer.connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone() is None
+    monkeypatch.setattr(writer, "ANALYSED_FROM", 100)
     store.close()
     again = open_store(tmp_path / "traces.db")
     known = again.writer.connection.execute("SELECT idx FROM sqlite_stat1 WHERE tbl = 'traces'").fetchall()
