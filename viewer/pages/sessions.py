@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from collector.client import CollectorClient
-from collector.model import SessionSummary
+from collector.model import SessionSummary, ValueCount
 from viewer import connection, layout
 from viewer.format import compact, cost, counted, gist, one_line
 from viewer.settings import load
@@ -79,17 +79,17 @@ def build(client: CollectorClient, state: Browsing) -> list[Node]:
 def users(client: CollectorClient, state: Browsing) -> list[Node]:
     found = client.values("user", filter=state.text, limit=USERS_SHOWN)
     failed = {value.value: value.count for value in client.values("user", filter=f"{state.text} status:error", limit=USERS_SHOWN)}
-    rows = [user_row(value.value, value.count, failed.get(value.value, 0)) for value in found if value.value]
+    rows = [user_row(value, failed.get(value.value, 0)) for value in found if value.value]
     empty = "No trace names its user yet: give one with tracer.user(…)."
     listed = layout.table("users", USER_COLUMNS, rows, "Users") if rows else h("p", "none muted", empty)
     return [heading(state, by_user=True), h("div", "panel", listed), layout.leaf(None, None, counted(len(rows), "user"))]
 
 
-def user_row(name: str, traces: int, failed: int) -> list[Node]:
-    written = quoted("user", name)
+def user_row(user: ValueCount, failed: int) -> list[Node]:
+    written = quoted("user", user.value)
     return [
-        link("/sessions", "", one_line(name, 120), query={"q": written}),
-        h("span", "", f"{traces:,}"),
+        link("/sessions", "", one_line(user.value, 120), query={"q": written}),
+        h("span", "", f"{'≥ ' if user.at_least else ''}{user.count:,}"),
         h("span", "error-text" if failed else "muted", str(failed)),
         link("/traces", "text-link", "their traces", query={"filter": written}),
     ]

@@ -23,7 +23,7 @@ export const FACETS = /** @type {const} */ ([
 ]);
 const LIMIT = 8;
 
-/** @typedef {{counts: {value: string, count: number}[], exact: boolean}} Counts `exact` is false where only a part of the traces was counted */
+/** @typedef {{value: string, count: number, at_least?: boolean}} Counted `at_least`: the time to count was up before all traces were seen */
 
 /**
  * @param {{api: string, onFilter: (text: string) => void}} options
@@ -77,23 +77,20 @@ export function facets(options) {
 
   /**
    * The status of a trace is that of its root, so it is counted by trace; values of the other fields may be of any of its spans.
-   * @param {string} field @param {string} filter @returns {Promise<Counts>}
+   * @param {string} field @param {string} filter @returns {Promise<Counted[]>}
    */
   async function counted(field, filter) {
-    if (field !== "status") {
-      const answer = await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 }, { signal });
-      return { counts: answer.values, exact: answer.complete !== false };
-    }
+    if (field !== "status") return (await api(`${options.api}/values`, { field, filter, limit: LIMIT + 1 }, { signal })).values;
     const answer = await api(`${options.api}/aggregate`, { filter, measures: "traces", by: "status" }, { signal });
-    return { counts: answer.rows.map((/** @type {any} */ row) => ({ value: row.status, count: row.traces })), exact: answer.complete !== false };
+    return answer.rows.map((/** @type {any} */ row) => ({ value: row.status, count: row.traces, at_least: answer.complete === false }));
   }
 
-  /** @param {typeof groups[number]} group @param {Counts} counted */
-  function draw(group, { counts, exact }) {
+  /** @param {typeof groups[number]} group @param {Counted[]} counts */
+  function draw(group, counts) {
     const picked = chosen(text, group.field);
-    const missing = picked.filter((value) => !counts.some((count) => count.value === value)).map((value) => ({ value, count: 0 }));
+    const missing = picked.filter((value) => !counts.some((count) => count.value === value)).map((value) => ({ value, count: 0, at_least: false }));
     const most = Math.max(1, ...counts.map((count) => count.count));
-    const rows = [...counts.slice(0, LIMIT), ...missing].map(({ value, count }) =>
+    const rows = [...counts.slice(0, LIMIT), ...missing].map(({ value, count, at_least }) =>
       h(
         "button",
         {
@@ -108,7 +105,7 @@ export function facets(options) {
         h("i", { class: "facet-bar", style: { width: `${(100 * count) / most}%` } }),
         h("span", "box", icon(ICONS.ok)),
         h("span", "grow clip", value === "" ? h("span", "muted", "none") : oneLine(value, 60)),
-        h("span", { class: "muted", title: exact ? null : "At least so many: the newest matching traces were counted" }, exact ? "" : "≥ ", compact(count)),
+        h("span", { class: "muted", title: at_least ? "At least so many: the newest matching traces were counted" : null }, at_least ? "≥ " : "", compact(count)),
       ),
     );
     replace(group.body, ...(rows.length ? rows : [h("div", "facet-none muted", "none recorded")]), counts.length > LIMIT ? h("div", "facet-none muted", "more: type them into the filter") : null);
