@@ -16,7 +16,7 @@ import openai
 
 import tracer
 from demo_rag_bot.answer import Answer, assemble, cite, links, template
-from demo_rag_bot.endpoint import Endpoint
+from demo_rag_bot.endpoint import BadReply, Endpoint
 from demo_rag_bot.evidence import ENOUGH, weigh
 from demo_rag_bot.index import Index
 from demo_rag_bot.local_model import NOT_FOUND
@@ -135,5 +135,6 @@ FAILURES: dict[type[openai.OpenAIError], str] = {
     openai.APIConnectionError: "Sorry, I cannot reach the model. Is the endpoint of OPENAI_BASE_URL running?",
     openai.AuthenticationError: "Sorry, the model endpoint does not accept the key in OPENAI_API_KEY.",
     openai.RateLimitError: "Sorry, the model endpoint is out of quota or asked too often. Please try again in a minute.",
+    BadReply: "Sorry, what the model endpoint answered was empty, broke off or cannot be read. Please ask again.",
     openai.NotFoundError: "Sorry, the model endpoint does not know this model or path. See OPENAI_MODEL and OPENAI_BASE_URL.",
 }

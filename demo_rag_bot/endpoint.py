@@ -2,7 +2,7 @@
 
 `OPENAI_BASE_URL` and `OPENAI_API_KEY` choose it (OpenAI, Ollama, vLLM, LM Studio, …); with neither, the offline endpoint of
 `local_model` is started on a free loopback port. Time-outs, retries with back-off and rate limits (`Retry-After`) are the client's;
-what is left over leaves here as an `openai.OpenAIError`.
+what is left over leaves here as an `openai.OpenAIError`, an answer that is none (`BadReply`) included.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+import httpx
 import numpy as np
 import openai
 from numpy.typing import NDArray
@@ -22,6 +23,10 @@ from demo_rag_bot.local_model import CHAT_MODEL, EMBEDDING_MODEL, OfflineServer
 
 BATCH = 64  # texts per embedding request
 Message = dict[str, str]
+
+
+class BadReply(openai.OpenAIError):
+    """The endpoint answered, but not with what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,12 @@ class Endpoint:
                 raise
             half = len(texts) // 2  # servers limit the tokens of a request: two halves may pass where the whole did not
             return np.concatenate([self._embed_batch(texts[:half]), self._embed_batch(texts[half:])])
-        return np.array([item.embedding for item in sorted(answer.data, key=lambda item: item.index)], np.float32)
+        except ValueError as error:  # no JSON, or JSON without vectors
+            raise BadReply(f"{self.embedding_model} did not answer with embeddings: {error}") from error
+        vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1 or not np.isfinite(vectors).all():
+            raise BadReply(f"{self.embedding_model} answered {len(texts)} texts with {len(vectors)} vectors, or with unusable ones")
+        return np.array(vectors, np.float32)
 
     @tracer.embedding("embed query", capture_output=False)
     def embed_query(self, question: str) -> NDArray[np.float32]:
@@ -126,11 +136,19 @@ class Endpoint:
             stream=True,
             stream_options={"include_usage": True},
         )
-        for chunk in chunks:
-            if chunk.usage:
-                span.set_usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-            for choice in chunk.choices:
-                if choice.delta.content:
-                    yield choice.delta.content
-                if choice.finish_reason:
-                    span.set_model(self.chat_model, response_model=chunk.model, response_id=chunk.id, finish_reasons=[choice.finish_reason])
+        said, finished = False, None
+        try:
+            for chunk in chunks:
+                if chunk.usage:
+                    span.set_usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+                for choice in chunk.choices:
+                    if choice.delta.content:
+                        said = True
+                        yield choice.delta.content
+                    if choice.finish_reason:
+                        finished = choice.finish_reason
+                        span.set_model(self.chat_model, response_model=chunk.model, response_id=chunk.id, finish_reasons=[finished])
+        except (ValueError, httpx.TransportError) as error:  # half an event, or the connection is gone
+            raise BadReply(f"{self.chat_model} broke off: {error}") from error
+        if not (said and finished):
+            raise BadReply(f"{self.chat_model} {'broke off' if said else 'said nothing'} (finish reason: {finished or 'none'})")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import tracer
-from demo_rag_bot.endpoint import Endpoint
+from demo_rag_bot.endpoint import BadReply, Endpoint
 from demo_rag_bot.index import Hit, Index
 from demo_rag_bot.passages import Passage
 
@@ -58,7 +58,10 @@ class Retriever:
 
     @tracer.retriever("dense search", stage="recall", capture_output=False)
     def dense(self, query: str, depth: int) -> list[Hit]:
-        hits = self.index.dense(self.endpoint.embed_query(query), depth)
+        vector, manifest = self.endpoint.embed_query(query), self.index.manifest
+        if len(vector) != manifest.dimension:
+            raise BadReply(f"the index holds vectors of {manifest.dimension} numbers, {self.endpoint.embedding_model} gave {len(vector)}")
+        hits = self.index.dense(vector, depth)
         self._record(query, hits, "cosine")
         return hits
 

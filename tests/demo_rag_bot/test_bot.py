@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -136,6 +136,8 @@ class Misbehaving(BaseHTTPRequestHandler):
     """Embeddings work; what chat completions answer is set per test."""
 
     status, body, seen = 500, {"error": {"message": "down"}}, 0
+    stream: Sequence[Any] | None = None  # what is said in events instead; text goes out as it stands
+    dimension = 3
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -144,9 +146,14 @@ class Misbehaving(BaseHTTPRequestHandler):
             if sum(map(len, texts)) > 2000:
                 self.answer(400, {"error": {"message": "too many tokens"}})
             else:
-                self.answer(
-                    200, {"data": [{"index": i, "embedding": [1.0, len(t) % 7, t.count("e")]} for i, t in enumerate(texts)], "model": "m"}
-                )
+                vectors = [[1.0, len(text) % 7, text.count("e"), 0.0][: self.dimension] for text in texts]
+                self.answer(200, {"data": [{"index": i, "embedding": vector} for i, vector in enumerate(vectors)], "model": "m"})
+        elif self.stream is not None:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for event in self.stream:
+                self.wfile.write(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode())
         else:
             type(self).seen += 1
             self.answer(self.status, self.body)
@@ -190,6 +197,46 @@ def test_a_failing_model_is_a_friendly_answer_with_its_passages_and_an_error_tra
     assert spans.named("answer question").error
     assert spans.named("chat completion").error
     assert handler.seen == (2 if status in (429, 500) else 1)
+
+
+def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
+
+
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    [
+        ([chunk({"content": "Use -v "}), '{"id": "1", "choi'], "broke off"),
+        ([chunk({"content": "Use -v "})], "broke off"),
+        ([chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "search"}}]}), chunk({}, "tool_calls")], "tool_calls"),
+        ([chunk({"content": ""}), chunk({}, "stop")], "said nothing"),
+        (["[DONE]"], "said nothing"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_friendly_failure(
+    library: Library, misbehaving: tuple[type[Misbehaving], Endpoint], stream: Sequence[Any], told: str
+) -> None:
+    handler, endpoint = misbehaving
+    handler.stream = stream
+    with capture_spans() as spans:
+        answer = Bot.on(Library(library.settings, library.corpus, endpoint).index(), endpoint).ask("How do I mount a volume?")
+    assert answer.failed
+    assert "ask again" in answer.text
+    assert told in str(spans.named("chat completion").error)
+    assert spans.named("answer question").error
+
+
+def test_vectors_of_another_length_than_the_index_are_a_friendly_failure(
+    library: Library, misbehaving: tuple[type[Misbehaving], Endpoint]
+) -> None:
+    handler, endpoint = misbehaving
+    bot = Bot.on(Library(library.settings, library.corpus, endpoint).index(), endpoint)
+    handler.dimension = 4
+    with capture_spans() as spans:
+        answer = bot.ask("How do I mount a volume?")
+    assert answer.failed
+    assert "vectors of 3 numbers" in str(spans.named("answer question").error)
 
 
 def test_without_a_chat_model_a_follow_up_is_still_searched(library: Library, misbehaving: tuple[type[Misbehaving], Endpoint]) -> None:
