@@ -76,6 +76,7 @@ class Pipeline:
 
     def _reset(self) -> None:
         self._queue: deque[tuple[Item, int]] = deque()
+        self._posts: deque[Parcel] = deque()  # something else than spans
         self._lock = threading.Lock()
         self._size = 0
         self._wake = threading.Event()
@@ -87,7 +88,6 @@ class Pipeline:
         self._announced: set[int] = set()
         self.announcing = False
         self._thread: threading.Thread | None = None
-        self._posted = False  # something else than a span
         self._retired = False
         self._stopped = False
 
@@ -104,20 +104,39 @@ class Pipeline:
         """Queues a span of about `size` bytes; refused and counted when the queue is full."""
         size += _OVERHEAD
         with self._lock:
-            full = self._stopped or self._size + size > self._limits.queue
+            full = self._full(size)
             if not full:
                 self._size += size
                 self._queue.append((item, size))
         if full:
             self._counters.add(dropped=1)
-            why = "tracing has stopped" if self._stopped else f"the span queue is full ({self._limits.queue} bytes)"
-            report(why, "%s: spans are dropped", why)
+            self._refused("spans")
             return
         if not self._wake.is_set():
             self._wake.set()
             self._start()
         if (self._size > _HURRY_BYTES or len(self._queue) > _HURRY_SPANS) and not self._hurry.is_set():
             self._hurry.set()
+
+    def post(self, path: str, body: bytes) -> None:
+        """Queues a small JSON document for the collector: it takes the way of the spans, with the same retries and the same spool."""
+        with self._lock:
+            full = self._full(len(body))
+            if not full:
+                self._size += len(body)
+                self._posts.append(Parcel(path, "application/json", body, 0, gzipped=False))
+        if full:
+            self._refused("scores")
+            return
+        self._wake.set()
+        self._start()
+
+    def _full(self, size: int) -> bool:
+        return self._stopped or self._size + size > self._limits.queue
+
+    def _refused(self, what: str) -> None:
+        why = "tracing has stopped" if self._stopped else f"the span queue is full ({self._limits.queue} bytes)"
+        report(why, "%s: %s are dropped", why, what)
 
     def opened(self, span: Span) -> None:
         """Notes a span that started, to be announced when it runs long. Only called while `announcing`."""
@@ -132,15 +151,19 @@ class Pipeline:
     def flush(self, timeout: float) -> Delivery:
         """Encodes and sends what was put before; returns the counters after at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        if self._queue or self._busy:
+        if self._at_work:
             self._start()
             with self._idle:
                 self._wake.set()
                 self._hurry.set()
-                while (self._queue or self._busy) and (left := deadline - time.monotonic()) > 0 and self._thread is not None:
+                while self._at_work and (left := deadline - time.monotonic()) > 0 and self._thread is not None:
                     self._idle.wait(min(left, 0.5))
         self._sender.flush(deadline)
         return self.delivery()
+
+    @property
+    def _at_work(self) -> bool:
+        return bool(self._queue or self._posts or self._busy)
 
     def delivery(self) -> Delivery:
         """The counters now."""
@@ -151,11 +174,11 @@ class Pipeline:
         """Sends what there is within `timeout`, saves the rest to the spool, and says what was lost."""
         if self._stopped:
             return
-        if self._thread is None and self._queue:  # what ended when no thread could be started any more
+        used = self._thread is not None or self._at_work
+        if self._thread is None and used:  # what ended when no thread could be started any more
             with safely:
                 self._drain()
-            self._posted = True
-        if self._thread is not None or self._posted:
+        if used:
             self.flush(timeout)
         self._stopped = True
         self._wake.set()
@@ -173,11 +196,6 @@ class Pipeline:
         self._open.clear()
         self._wake.set()
         self._hurry.set()
-
-    def post(self, path: str, body: bytes) -> None:
-        """Posts a small JSON document to the collector, with the same retries and the same spool."""
-        self._posted = True
-        self._sender.offer(Parcel(path, "application/json", body, 0, gzipped=False))
 
     # ---- The encoder thread ----
 
@@ -205,7 +223,7 @@ class Pipeline:
                 self._busy = False
                 with self._idle:
                     self._idle.notify_all()
-            if self._retired and not self._queue:
+            if self._retired and not self._queue and not self._posts:
                 self._sender.flush(time.monotonic() + EXIT_SECONDS)
                 self._sender.stop()
                 self._stopped = True
@@ -228,6 +246,11 @@ class Pipeline:
                 batch = _Batch({})
         if batch.spans:
             self._ship(batch)
+        while self._posts:
+            parcel = self._posts.popleft()
+            with self._lock:
+                self._size -= len(parcel.body)
+            self._sender.offer(parcel)
 
     def _encode(self, item: Item, batch: _Batch) -> bool:
         finished = self._prepare(item, self.ours)

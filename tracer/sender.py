@@ -100,7 +100,7 @@ class Sender:
                 self._thread = started(self._run, "tracer-sender")
 
     def offer(self, parcel: Parcel) -> None:
-        """Takes a parcel; spans come from the encoder's thread, which may be held for a moment."""
+        """Takes a parcel from the encoder's thread, which may be held for a moment, or write to the disk."""
         self.start()
         with self._condition:
             away = time.monotonic() < self._not_before and not self._urgent
@@ -108,8 +108,7 @@ class Sender:
                 return
             crowded = self._size + len(parcel.body) > self._memory_bytes
             if not (away or (crowded and self._has_disk())):
-                if parcel.content_type == PROTOBUF:
-                    self._wait_for_room(len(parcel.body))
+                self._wait_for_room(len(parcel.body))
                 self._remember(parcel)
                 return
         self._keep(parcel)

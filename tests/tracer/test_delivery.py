@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -418,6 +419,20 @@ def test_a_score_goes_with_the_open_span_or_after_a_past_one(sink: Sink) -> None
     ]
     sink.wait(lambda: bool(sink.bodies("/api/v1/scores")))
     assert b'"annotator":{"kind":"HUMAN","id":"ada"}' in sink.bodies("/api/v1/scores")[0]
+
+
+def test_a_score_asks_nothing_of_the_callers_thread_and_waits_on_disk(tmp_path: Path) -> None:
+    tracer.configure(endpoint=f"http://127.0.0.1:{free_port()}", spool=tmp_path)
+    work(1)
+    tracer.flush(2)  # the collector is known to be away
+    with on_this_thread() as asked:
+        for n in range(20):
+            tracer.score("thumbs", n, session_id="s")
+    assert asked == []
+    tracer.flush(2)
+    tracer.disable()
+    bodies = [zlib.decompress(file.read_bytes().partition(b"\n")[2], 31) for file in tmp_path.rglob("*.parcel*")]
+    assert sum(b'"thumbs"' in body for body in bodies) == 20
 
 
 def test_a_proxy_of_the_environment_is_used(quiet_sink: Sink) -> None:
