@@ -21,6 +21,7 @@ from tracer import conventions as names
 from tracer import documents, messages
 from tracer.lightspan import Binary, Span, parent_context, readable_value
 from tracer.safety import attempt
+from tracer.vectors import without_vectors
 
 Attributes = dict[str, Any]
 Redactor = Callable[[Attributes], Attributes]
@@ -63,6 +64,8 @@ def finish(span: Span, limits: SpanLimits | None, redact: Redactor | None) -> Fi
     attributes = span.attributes_
     for value, mime in _TYPED:
         given = attributes.get(value)
+        if type(given) is bytes:
+            attributes[value] = without_vectors(given)
         if given is not None and mime not in attributes:
             attributes[mime] = names.MIME_JSON if type(given) is bytes else names.MIME_TEXT
     if redact is not None:

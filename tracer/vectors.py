@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tracer import conventions as names
 from tracer.capture import to_json
 from tracer.lightspan import Span
+
+_LONG = 4_000  # bytes of JSON; an embedding takes more, and shorter values need not be searched (1 µs a kilobyte)
+_FEW = 64  # numbers that are kept: they say something else
+_NAMES = (b'embedding":', b'embeddings":[', b'vector":[')
+_VECTORS = re.compile(
+    rb'((?:embeddings?|vector)":)(\[[-+0-9.eE,\[\]nul]+\]|\{"indices":\[[0-9,]*\],"values":\[[-+0-9.eE,]*\]\})',
+)
+
+
+def without_vectors(written: bytes) -> bytes:
+    """Captured JSON whose documents keep no embeddings: `"embedding": "<1024 numbers>"`. Text that looks like it has its quotes escaped."""
+    if len(written) < _LONG or not any(name in written for name in _NAMES):
+        return written
+    return _VECTORS.sub(_described, written)
+
+
+def _described(found: re.Match[bytes]) -> bytes:
+    numbers = found[2].count(b",") + 1
+    return found[0] if numbers <= _FEW else b'%s"<%d numbers>"' % (found[1], numbers)
 
 
 def describe_vectors(span: Span, result: Any) -> None:

@@ -127,3 +127,28 @@ def test_a_result_is_recorded_beside_candidates_and_not_beside_documents(sink: S
     for span in spans.values():
         assert [document["id"] for document in span.json("gen_ai.retrieval.documents")] == ["a"]
     assert spans["with_documents"].get("output.value") is None
+
+
+def test_embeddings_of_documents_are_not_kept(sink: Sink) -> None:
+    vector = [0.125 * n for n in range(1024)]
+    sparse = {"indices": list(range(300)), "values": vector[:300]}
+    quoted = orjson.dumps({"embedding": vector}).decode()
+    found: list[Any] = [HaystackDocument("h", quoted, {"page": 2}, 0.4, vector), {"id": "b", "content": "b", "sparse_embedding": sparse}]
+
+    @tracer.retriever
+    def retrieve(question: str) -> list[Any]:
+        return found
+
+    @tracer.chain
+    def pipeline(question: str) -> dict[str, Any]:
+        return {"documents": retrieve(question), "embeddings": [vector, vector], "vector": [1.0, 2.0]}
+
+    pipeline("why?")
+    spans = sink.spans()
+    first, second = spans["retrieve"].json("output.value")
+    assert first == {"id": "h", "content": quoted, "meta": {"page": 2}, "score": 0.4, "embedding": "<1024 numbers>"}
+    assert second["sparse_embedding"] == "<600 numbers>"
+    assert [document["content"] for document in spans["retrieve"].json("gen_ai.retrieval.documents")] == [quoted, "b"]
+    said = spans["pipeline"].json("output.value")
+    assert (said["embeddings"], said["vector"]) == ("<2048 numbers>", [1.0, 2.0])
+    assert found[0].embedding == vector
