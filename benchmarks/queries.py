@@ -151,7 +151,9 @@ def sending(running: Running) -> Generator[None]:
     """Background load of a collector, by a process of its own."""
     before = running.get("/api/v1/stats")["spans"]
     load = [sys.executable, "-m", "benchmarks.load", "--endpoint", f"{running.url}/v1/traces", "--rate", str(RATE)]
-    sender = subprocess.Popen([*load, "--spans", "10000000", "--connections", "2", "--seed", str(time.time_ns())], stdout=subprocess.DEVNULL)
+    sender = subprocess.Popen(
+        [*load, "--spans", "10000000", "--connections", "2", "--seed", str(time.time_ns())], stdout=subprocess.DEVNULL
+    )
     try:
         while running.get("/api/v1/stats")["spans"] < before + 2 * RATE:
             time.sleep(0.2)
