@@ -186,15 +186,18 @@ def span(
     model: str | None = None,
 ) -> Step:
     """A step whose kind is chosen at run time: `with tracer.span("route", kind="AGENT") as span`; a decorator as well."""
-    if kind.upper() not in KINDS:
+    known = str(kind).upper()
+    if known not in KINDS:
         log.warning("unknown kind %r; known are %s", kind, ", ".join(KINDS))
-        kind = "UNKNOWN"
-    step = Step(kind.upper(), name, stage, capture_input, capture_output, ignore, reduce, attributes, model)
+        known = "UNKNOWN"
+    step = Step(known, name, stage, capture_input, capture_output, ignore, reduce, attributes, model)
     _check(step)
     return step
 
 
 def _check(step: Step) -> None:
+    if step.name is not None:
+        step.name = str(step.name)
     if step.stage is not None and step.stage not in STAGES:
         log.warning("unknown stage %r; known are %s", step.stage, ", ".join(STAGES))
 

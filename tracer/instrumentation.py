@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
 
 from tracer.recorder import active
-from tracer.safety import attempt, log
+from tracer.safety import log, quiet
 
 GROUPS = ("opentelemetry_instrumentor", "openinference_instrumentor")
 
@@ -59,8 +59,9 @@ def instrument(*libraries: str) -> list[str]:
     """
     if active() is None:
         return []
-    wanted = [_plain(library) for library in libraries] or _possible()
-    return [library for library in wanted if attempt(_switch_on, library, bool(libraries), default=False)]
+    wanted = [_plain(str(library)) for library in libraries] or _possible()
+    switched_on = quiet(_switch_on)
+    return [library for library in wanted if switched_on(library, bool(libraries))]
 
 
 def _plain(library: str) -> str:

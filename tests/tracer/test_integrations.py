@@ -278,13 +278,19 @@ class Instrumentor:
     def instrument(self, **options):
         with options["tracer_provider"].get_tracer("fake").start_as_current_span("theirs"):
             pass
+class Broken:
+    def instrument(self, **options):
+        raise RuntimeError("another version of the library")
 """)
     installed = tmp_path / "fake_instrumentation-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-instrumentation\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text("[openinference_instrumentor]\nlang-chain = fake_instrumentation:Instrumentor\n")
-    program = f"import tracer; tracer.configure(endpoint={quiet_sink.url!r}, spool=False); print(tracer.instrument('lang_chain'))"
+    (installed / "entry_points.txt").write_text(
+        "[openinference_instrumentor]\nlang-chain = fake_instrumentation:Instrumentor\nbroken = fake_instrumentation:Broken\n"
+    )
+    program = f"import tracer; tracer.configure(endpoint={quiet_sink.url!r}, spool=False); print(tracer.instrument('broken', 'lang_chain'))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
     assert done.stdout.strip() == "['lang_chain']", done.stderr
+    assert "RuntimeError" in done.stderr
     assert [span.name for span in quiet_sink.all()] == ["theirs"]
