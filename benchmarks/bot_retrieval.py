@@ -34,8 +34,8 @@ from demo_rag_bot.bot import Bot
 from demo_rag_bot.corpus import Corpus, read_corpus
 from demo_rag_bot.endpoint import Endpoint, EndpointSettings
 from demo_rag_bot.evidence import ENOUGH, weigh
-from demo_rag_bot.index import open_or_build
 from demo_rag_bot.passages import Cutting, Passage, cut
+from demo_rag_bot.snapshots import open_or_build
 
 QUESTIONS = Path(__file__).parent / "bot_questions"
 TUNED, HELD_OUT = ("sqlite_utils", "flask", "click", "starlette", "scrapy", "celery"), ("hatch", "trio")

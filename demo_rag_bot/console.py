@@ -31,8 +31,9 @@ from demo_rag_bot.bot import Bot, Options
 from demo_rag_bot.conversation import Conversations, answer_body
 from demo_rag_bot.evaluate import Figures, ask_all, by_tag, check, load
 from demo_rag_bot.faults import broken
-from demo_rag_bot.index import Index, Manifest, snapshots
+from demo_rag_bot.index import Index, Manifest
 from demo_rag_bot.settings import HOST, PORT, BotSettings, Library, default_threads
+from demo_rag_bot.snapshots import snapshots
 from demo_rag_bot.threads import ThreadStore
 
 cli = typer.Typer(

@@ -12,8 +12,9 @@ import platformdirs
 
 from demo_rag_bot.corpus import Corpus, read_corpus
 from demo_rag_bot.endpoint import Endpoint, EndpointSettings
-from demo_rag_bot.index import Index, Progress, open_or_build
+from demo_rag_bot.index import Index
 from demo_rag_bot.passages import STANDARD, Cutting
+from demo_rag_bot.snapshots import Progress, open_or_build
 
 HOST, PORT = "127.0.0.1", 8600
 DECISIONS = "decisions"  # records for maintainers, not documentation: left out of the default corpus

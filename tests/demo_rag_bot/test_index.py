@@ -4,7 +4,7 @@ import pytest
 
 from demo_rag_bot.corpus import read_corpus
 from demo_rag_bot.endpoint import Endpoint
-from demo_rag_bot.index import open_or_build, open_snapshot, snapshots
+from demo_rag_bot.snapshots import open_or_build, open_snapshot, snapshots
 
 
 def test_a_snapshot_is_opened_as_it_was_saved(docs: Path, tmp_path: Path) -> None:
