@@ -12,7 +12,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
-from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from opentelemetry.context import attach, detach, get_current
 
@@ -56,11 +56,15 @@ class Step:
 
     def __enter__(self) -> Span:
         span = self.open(self.name or self.kind.lower())
+        if span is SILENT:
+            return span
         span.opener = self
         self._opened.append(span)
         return span.__enter__()
 
     def __exit__(self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None) -> None:
+        if not self._opened:  # tracing was off
+            return
         with safely:
             span: Any = get_current().get(SPAN_KEY)
             if getattr(span, "opener", None) is self:  # one step may be open many times at once
@@ -71,7 +75,7 @@ class Step:
 
     def open(self, name: str) -> Span:
         """A started span that is not current yet; a silent one when tracing is off."""
-        recorder = current.recorder or active()
+        recorder = current.recorder if current.off else current.recorder or active()
         if recorder is not None:
             with safely:
                 span = recorder.start(name, self.kind, self.first_attributes(name).copy())
@@ -117,35 +121,13 @@ class ModelOptions(Options, total=False):
     model: str | None
 
 
-class _Kind:
+class Kind:
     """`@kind`, `@kind("name", …)` and `with kind("name", …) as span`."""
 
-    valid: tuple[str, ...] = ()
-
-    def __init__(self, kind: str, doc: str) -> None:
+    def __init__(self, kind: str, doc: str, valid: type[Options] = Options) -> None:
         self.kind = kind
+        self.valid: Mapping[str, Any] = valid.__annotations__
         self.__doc__ = doc
-
-    def _step(self, given: Any, options: dict[str, Any]) -> Any:
-        place = f"tracer.{self.kind.lower()}"
-        if isinstance(given, str):
-            options = {"name": given, **options}
-        step = Step(self.kind, **known_keywords(place, options, self.valid))
-        _check(step)
-        if callable(given) or isinstance(given, classmethod):
-            return step(cast("Callable[..., Any]", given))
-        if given is not None and not isinstance(given, str):
-            log.warning("%s(%s): a name is text", place, type(given).__name__)
-        return step
-
-    def __repr__(self) -> str:
-        return f"<tracer.{self.kind.lower()}>"
-
-
-class Kind(_Kind):
-    """A kind of step; called with a function it wraps it, called with a name or options it gives a `Step`."""
-
-    valid = tuple(Options.__annotations__)
 
     @overload
     def __call__(self, function: F, /, **options: Unpack[Options]) -> F: ...
@@ -154,22 +136,31 @@ class Kind(_Kind):
     def __call__(self, given: str | None = None, /, **options: Unpack[Options]) -> Step: ...
 
     def __call__(self, given: Any = None, /, **options: Any) -> Any:
-        return self._step(given, options)
+        if not options.keys() <= self.valid.keys():
+            options = known_keywords(repr(self)[1:-1], options, self.valid)
+        if isinstance(given, str):
+            options.setdefault("name", given)
+        step = Step(self.kind, **options)
+        _check(step)
+        if given is None or isinstance(given, str):
+            return step
+        if callable(given) or isinstance(given, classmethod):
+            return step(cast("Callable[..., Any]", given))
+        log.warning("tracer.%s(%s): a name is text", self.kind.lower(), type(given).__name__)
+        return step
+
+    def __repr__(self) -> str:
+        return f"<tracer.{self.kind.lower()}>"
 
 
-class ModelKind(_Kind):
+class ModelKind(Protocol):
     """A kind of step that asks a model: `@llm(model="…")`."""
-
-    valid = tuple(ModelOptions.__annotations__)
 
     @overload
     def __call__(self, function: F, /, **options: Unpack[ModelOptions]) -> F: ...
 
     @overload
     def __call__(self, given: str | None = None, /, **options: Unpack[ModelOptions]) -> Step: ...
-
-    def __call__(self, given: Any = None, /, **options: Any) -> Any:
-        return self._step(given, options)
 
 
 @forgiving
@@ -196,7 +187,7 @@ def span(
 
 
 def _check(step: Step) -> None:
-    if step.name is not None:
+    if step.name is not None and type(step.name) is not str:
         step.name = str(step.name)
     if step.stage is not None and step.stage not in STAGES:
         log.warning("unknown stage %r; known are %s", step.stage, ", ".join(STAGES))
@@ -204,12 +195,12 @@ def _check(step: Step) -> None:
 
 agent = Kind("AGENT", "A step that decides which tools to call.")
 chain = Kind("CHAIN", "A step that calls other steps: the whole request, or a pipeline.")
-embedding = ModelKind("EMBEDDING", "A step that turns text into vectors.")
+embedding = cast(ModelKind, Kind("EMBEDDING", "A step that turns text into vectors.", ModelOptions))
 evaluator = Kind("EVALUATOR", "A step that judges an answer.")
 guardrail = Kind("GUARDRAIL", "A step that checks input or output.")
-llm = ModelKind("LLM", "A step that asks a language model.")
+llm = cast(ModelKind, Kind("LLM", "A step that asks a language model.", ModelOptions))
 prompt = Kind("PROMPT", "A step that assembles a prompt.")
-reranker = ModelKind("RERANKER", "A step that reorders or filters passages.")
+reranker = cast(ModelKind, Kind("RERANKER", "A step that reorders or filters passages.", ModelOptions))
 retriever = Kind("RETRIEVER", "A step that finds passages for a query.")
 tool = Kind("TOOL", "A step that does something for an agent.")
 

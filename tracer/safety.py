@@ -94,11 +94,12 @@ def forgiving(function: Callable[P, R]) -> Callable[P, R]:
     """The function, called without the keywords it does not know; type checkers still see its signature."""
     code = cast(Any, function).__code__
     valid: tuple[str, ...] = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
-    place = f"tracer.{code.co_name}"
+    place, names = f"tracer.{code.co_name}", frozenset(valid)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return cast(Any, function)(*args, **known_keywords(place, kwargs, valid))
+        known: Any = kwargs if names.issuperset(kwargs) else known_keywords(place, kwargs, valid)
+        return cast(Any, function)(*args, **known)
 
     return call
 
