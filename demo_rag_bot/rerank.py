@@ -20,8 +20,8 @@ from demo_rag_bot.index import Index
 from demo_rag_bot.lexicon import Asked, Lexicon
 from demo_rag_bot.retrieval import Candidate, as_candidates
 
-# Weights beside 1 for BM25, each feature at most 1 within the candidates. Fitted on six projects, each judged by the weights of the other
-# five (docs/decisions/0063).
+# Weights beside 1 for BM25, each feature at most 1 within the candidates. Fitted, rounded and tuned on six projects
+# (docs/decisions/0063).
 WINDOW, PLACE, PAGE = 1.1, 0.7, 0.35
 DENSE, DENSE_LEXICAL = 1.5, 0.2  # an embedder that knows meaning; the offline one, which only sees words again
 SAME_SECTION = 0.75  # what a passage is worth after another of its section
