@@ -36,7 +36,6 @@ def silent(piece: str) -> None:
 class Options:
     k: int = 8  # passages that go on to the prompt
     prompt_tokens: int = 3000  # budget for passages
-    answer_tokens: int = 800
     history: int = 6  # earlier questions that the rewrite sees
 
 
@@ -91,14 +90,14 @@ class Bot:
         user = Template(request.strip()).substitute(history=earlier, question=question)
         messages = [{"role": "system", "content": instructions.strip()}, {"role": "user", "content": user}]
         try:
-            return "".join(self.endpoint.stream(messages, max_tokens=120, stage="rewrite")).strip() or question
+            return "".join(self.endpoint.stream(messages, stage="rewrite")).strip() or question
         except openai.OpenAIError as error:  # the search can go on without the model, and its passages are worth having
             tracer.current_span().set_error(error)
             return rewrite_offline(user)
 
     def generate(self, messages: Sequence[dict[str, str]], say: Say) -> str:
         pieces: list[str] = []
-        for piece in self.endpoint.stream(messages, max_tokens=self.options.answer_tokens, stage="generate"):
+        for piece in self.endpoint.stream(messages, stage="generate"):
             pieces.append(piece)
             say(piece)
         return "".join(pieces)

@@ -20,6 +20,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 import tracer
 from demo_rag_bot.local_model import CHAT_MODEL, EMBEDDING_MODEL, OfflineServer
+from demo_rag_bot.reply import Reply
 
 BATCH = 64  # texts per embedding request
 Message = dict[str, str]
@@ -37,6 +38,7 @@ class EndpointSettings:
     api_key: str | None = None
     chat_model: str = "gpt-4.1-mini"
     embedding_model: str = "text-embedding-3-small"
+    max_tokens: int = 800  # of a reply, thoughts included
     timeout_s: float = 60
     retries: int = 3
 
@@ -47,6 +49,7 @@ class EndpointSettings:
             api_key=environment.get("OPENAI_API_KEY"),
             chat_model=environment.get("OPENAI_MODEL", cls.chat_model),
             embedding_model=environment.get("OPENAI_EMBEDDING_MODEL", cls.embedding_model),
+            max_tokens=int(environment.get("RIGHTPASSAGE_MODEL_TOKENS", cls.max_tokens)),
             timeout_s=float(environment.get("RIGHTPASSAGE_MODEL_TIMEOUT", cls.timeout_s)),
         )
 
@@ -58,6 +61,7 @@ class Endpoint:
     client: openai.OpenAI
     chat_model: str
     embedding_model: str
+    max_tokens: int = EndpointSettings.max_tokens
     server: OfflineServer | None = None  # ours, when offline
 
     @classmethod
@@ -67,9 +71,9 @@ class Endpoint:
         limits: dict[str, Any] = {"timeout": chosen.timeout_s, "max_retries": chosen.retries}
         if chosen.base_url or chosen.api_key:
             client = openai.OpenAI(base_url=chosen.base_url, api_key=chosen.api_key or "none", **limits)
-            return cls(client, chosen.chat_model, chosen.embedding_model)
+            return cls(client, chosen.chat_model, chosen.embedding_model, chosen.max_tokens)
         server = OfflineServer()
-        return cls(openai.OpenAI(base_url=server.base_url, api_key="none", **limits), CHAT_MODEL, EMBEDDING_MODEL, server)
+        return cls(openai.OpenAI(base_url=server.base_url, api_key="none", **limits), CHAT_MODEL, EMBEDDING_MODEL, server=server)
 
     @property
     def offline(self) -> bool:
@@ -117,38 +121,39 @@ class Endpoint:
         return vector
 
     @tracer.llm("chat completion", reduce="".join)
-    def stream(self, messages: Sequence[Message], *, max_tokens: int, stage: str) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], *, stage: str) -> Iterator[str]:
         """The model's answer, piece by piece."""
         span = tracer.current_span()
         span.set(stage=stage, input_messages=messages)
-        span.set_model(self.chat_model, provider=self.provider).set_parameters(temperature=0, max_tokens=max_tokens)
+        span.set_model(self.chat_model, provider=self.provider).set_parameters(temperature=0, max_tokens=self.max_tokens)
         if self.offline:
             span.set_cost(0)  # it runs here and is free, which is more than "no price is known"
-        yield from self.complete(messages, max_tokens=max_tokens, stage=stage)
+        yield from self.complete(messages, stage)
 
-    def complete(self, messages: Sequence[Message], *, max_tokens: int, stage: str) -> Iterator[str]:
+    def complete(self, messages: Sequence[Message], stage: str) -> Iterator[str]:
         span = tracer.current_span()
         chunks = self.client.chat.completions.create(
             model=self.chat_model,
             messages=cast(list[ChatCompletionMessageParam], list(messages)),
             temperature=0,
-            max_tokens=max_tokens,
+            max_tokens=self.max_tokens,
             stream=True,
             stream_options={"include_usage": True},
         )
-        said, finished = False, None
+        reply, finished = Reply(), None
         try:
             for chunk in chunks:
                 if chunk.usage:
                     span.set_usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
                 for choice in chunk.choices:
-                    if choice.delta.content:
-                        said = True
-                        yield choice.delta.content
+                    yield from reply.take(choice.delta)
                     if choice.finish_reason:
                         finished = choice.finish_reason
                         span.set_model(self.chat_model, response_model=chunk.model, response_id=chunk.id, finish_reasons=[finished])
-        except (ValueError, httpx.TransportError) as error:  # half an event, or the connection is gone
+            yield from reply.end()
+        except (ValueError, httpx.TransportError, openai.APIConnectionError) as error:  # half an event, or the connection is gone
             raise BadReply(f"{self.chat_model} broke off: {error}") from error
-        if not (said and finished):
-            raise BadReply(f"{self.chat_model} {'broke off' if said else 'said nothing'} (finish reason: {finished or 'none'})")
+        if reply.thoughts:
+            span.set_messages(output=[{"role": "assistant", "reasoning": reply.thoughts, "content": reply.said}])
+        if not reply.said:  # an answer without a finish reason counts: lax servers give none
+            raise BadReply(f"{self.chat_model} said nothing (finish reason: {finished or 'none'})")

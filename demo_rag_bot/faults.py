@@ -148,8 +148,8 @@ class _Altered(Endpoint):
 
     alter: Callable[[str], str] = str
 
-    def complete(self, messages: Sequence[Message], *, max_tokens: int, stage: str) -> Iterator[str]:
-        pieces = super().complete(messages, max_tokens=max_tokens, stage=stage)
+    def complete(self, messages: Sequence[Message], stage: str) -> Iterator[str]:
+        pieces = super().complete(messages, stage)
         if stage != "generate":
             yield from pieces
             return
@@ -185,10 +185,10 @@ def _miscite(text: str) -> str:
 class _Unreachable(Endpoint):
     """Answers are asked of a port where nobody listens."""
 
-    def complete(self, messages: Sequence[Message], *, max_tokens: int, stage: str) -> Iterator[str]:
+    def complete(self, messages: Sequence[Message], stage: str) -> Iterator[str]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port: int = listener.getsockname()[1]
-        return self._elsewhere(port).complete(messages, max_tokens=max_tokens, stage=stage)
+        return self._elsewhere(port).complete(messages, stage)
 
     def _elsewhere(self, port: int) -> Endpoint:
         client = self.client.with_options(base_url=f"http://127.0.0.1:{port}/v1", timeout=TIMEOUT_S, max_retries=0)
@@ -198,9 +198,9 @@ class _Unreachable(Endpoint):
 class _Silent(_Unreachable):
     """Answers are asked of a server that takes the request and never says anything."""
 
-    def complete(self, messages: Sequence[Message], *, max_tokens: int, stage: str) -> Iterator[str]:
+    def complete(self, messages: Sequence[Message], stage: str) -> Iterator[str]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            yield from self._elsewhere(listener.getsockname()[1]).complete(messages, max_tokens=max_tokens, stage=stage)
+            yield from self._elsewhere(listener.getsockname()[1]).complete(messages, stage)
 
 
 def _time_out(bot: Bot, library: Library, question: str) -> Bot:

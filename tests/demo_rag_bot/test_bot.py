@@ -151,8 +151,12 @@ class Misbehaving(BaseHTTPRequestHandler):
         elif self.stream is not None:
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
+            if CUT_OFF in self.stream:
+                self.send_header("content-length", "100000")
             self.end_headers()
             for event in self.stream:
+                if event == CUT_OFF:
+                    return
                 self.wfile.write(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode())
         else:
             type(self).seen += 1
@@ -199,6 +203,9 @@ def test_a_failing_model_is_a_friendly_answer_with_its_passages_and_an_error_tra
     assert handler.seen == (2 if status in (429, 500) else 1)
 
 
+CUT_OFF = "the connection goes here"  # less is sent than was announced
+
+
 def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
@@ -208,10 +215,11 @@ def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, 
     ("stream", "told"),
     [
         ([chunk({"content": "Use -v "}), '{"id": "1", "choi'], "broke off"),
-        ([chunk({"content": "Use -v "})], "broke off"),
         ([chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "search"}}]}), chunk({}, "tool_calls")], "tool_calls"),
         ([chunk({"content": ""}), chunk({}, "stop")], "said nothing"),
         (["[DONE]"], "said nothing"),
+        ([chunk({"content": "<think>The user wants"}), chunk({}, "length")], "length"),
+        ([chunk({"content": "Use -v "}), CUT_OFF], "broke off"),
     ],
 )
 def test_an_answer_that_is_none_is_a_friendly_failure(
@@ -225,6 +233,30 @@ def test_an_answer_that_is_none_is_a_friendly_failure(
     assert "ask again" in answer.text
     assert told in str(spans.named("chat completion").error)
     assert spans.named("answer question").error
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        [chunk({"content": "Use -v."})],  # no finish reason: some servers give none
+        [chunk({"content": piece}) for piece in ("\n<th", "ink>\nA volume? Yes", ", -v.</thi", "nk>", "\n\n", "Use", " -v.")],
+        [chunk({"reasoning_content": "A volume? Yes, -v."}), chunk({"content": "Use -v."}), chunk({}, "stop")],
+    ],
+)
+def test_the_thoughts_of_a_reasoning_model_are_on_the_span_and_not_in_the_answer(
+    library: Library, misbehaving: tuple[type[Misbehaving], Endpoint], stream: Sequence[Any]
+) -> None:
+    handler, endpoint = misbehaving
+    handler.stream = stream
+    said: list[str] = []
+    with capture_spans() as spans:
+        bot = Bot.on(Library(library.settings, library.corpus, endpoint).index(), endpoint)
+        answer = bot.ask("How do I mount a volume?", say=said.append)
+    call = spans.named("chat completion")
+    assert (answer.failed, answer.text, "".join(said), call.output) == (False, "Use -v.", "Use -v.", "Use -v.")
+    if len(stream) > 1:
+        parts = call.json("gen_ai.output.messages")[0]["parts"]
+        assert [(part["type"], part["content"]) for part in parts] == [("reasoning", "A volume? Yes, -v."), ("text", "Use -v.")]
 
 
 def test_vectors_of_another_length_than_the_index_are_a_friendly_failure(
