@@ -39,6 +39,7 @@ from collector.jsonform import encode, from_json, page_from_json
 from collector.model import (
     AnnotatorKind,
     Json,
+    LinkFrom,
     Page,
     PassageSummary,
     Pruned,
@@ -128,6 +129,11 @@ class CollectorClient:
     def span(self, trace_id: str, span_id: str) -> Span:
         """One whole span."""
         return from_json(Span, self._json("GET", f"/api/v1/traces/{quote(trace_id, safe='')}/spans/{quote(span_id, safe='')}"))
+
+    def links(self, trace_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[LinkFrom]:
+        """One page of the links from other traces to a trace, the newest first."""
+        answer = self._json("GET", f"/api/v1/traces/{quote(trace_id, safe='')}/links", params=_given(limit=limit, cursor=cursor))
+        return page_from_json(LinkFrom, "from", answer)
 
     def spans(self, filter: str = "", *, limit: int = 50, cursor: str | None = None, order: str = "-start_time") -> Page[SpanRow]:
         """One page of matching spans, without payloads."""

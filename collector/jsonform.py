@@ -31,6 +31,7 @@ from collector.model import (
     Health,
     Index,
     Link,
+    LinkFrom,
     Message,
     Normalised,
     Page,
@@ -690,6 +691,17 @@ def version_from_json(value: Mapping[str, Any]) -> Version:
     )
 
 
+def incoming_json(link: LinkFrom) -> JsonObject:
+    """The other trace's span and question, which span it leads to, and what the link says."""
+    out = _present(link) | {"kind": link.kind.value, "status": link.status.value, "attributes": _attributes(link.attributes)}
+    return out | {"start_time": rfc3339(link.start_unix_nano), "start_unix_nano": str(link.start_unix_nano)}
+
+
+def incoming_from_json(value: Mapping[str, Any]) -> LinkFrom:
+    told = {"kind": SpanKind(value["kind"]), "status": StatusCode(value["status"]), "start_unix_nano": int(value["start_unix_nano"])}
+    return _built(LinkFrom, {**value, **told, "attributes": _attributes_from(value["attributes"])})
+
+
 def stats_json(stats: Stats) -> JsonObject:
     return {**stats.extra, **{name: getattr(stats, name) for name in ("traces", "spans", "sessions", "scores", "bytes")}}
 
@@ -721,6 +733,7 @@ _FORMS: dict[type, tuple[Callable[[Any], JsonObject], Callable[[Any], Any]]] = {
     Skeleton: (skeleton_json, skeleton_from_json),
     Health: (health_json, health_from_json),
     Score: (_score, _score_from),
+    LinkFrom: (incoming_json, incoming_from_json),
     SessionSummary: (session_json, session_from_json),
     PassageSummary: (passage_json, passage_from_json),
     Version: (version_json, version_from_json),

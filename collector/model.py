@@ -422,6 +422,23 @@ class SpanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkFrom:
+    """A link as the trace sees it that it leads to: which span of which other trace links, and to which of its own."""
+
+    trace_id: str
+    span_id: str
+    target_span_id: str
+    name: str
+    kind: SpanKind
+    start_unix_nano: int
+    status: StatusCode
+    service: str | None = None
+    root_name: str | None = None  # of the trace that links, as are
+    input_preview: str | None = None
+    attributes: Attributes = field(default_factory=dict)  # of the link
+
+
+@dataclass(frozen=True, slots=True)
 class Skeleton:
     """A trace without payloads; its health is what the shape of the tree says."""
 

@@ -130,6 +130,14 @@ def read_span(request: Request, here: Here, trace_id: str, span_id: str) -> Resp
     return json_answer(request, span_json(here.store.span(trace_id, hex_span_id(trace_id, span_id))), tagged=True)
 
 
+@router.get("/{trace_id}/links")
+def read_links(request: Request, here: Here, trace_id: str, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """One page of the links that lead here from spans of other traces, the newest first: `{from: [{trace_id, span_id, target_span_id,
+    name, kind, start_time, …}], next_cursor, complete}`. The links to other traces are in the spans."""
+    page = here.store.links(hex_trace_id(trace_id), PageRequest(limit, cursor))
+    return json_answer(request, page_json("from", page), tagged=True)
+
+
 @router.get("/{trace_id}/scores")
 def read_scores(request: Request, here: Here, trace_id: str) -> Response:
     """The scores that count on a trace and its spans: `{scores: [Score…]}`."""

@@ -14,6 +14,7 @@ from collector.filters import EVERYTHING, Filter
 from collector.model import (
     Batch,
     Json,
+    LinkFrom,
     Page,
     PageRequest,
     PassageSummary,
@@ -73,6 +74,11 @@ class SpanStore(Protocol):
 
     def span(self, trace_id: str, span_id: str) -> Span:
         """One whole span, normalised, scores and log events joined."""
+        ...
+
+    def links(self, trace_id: str, page: PageRequest) -> Page[LinkFrom]:
+        """The links of other traces' spans that lead to this trace or to one of its spans, those of the newest spans first; the page's
+        order is not looked at. They may have come before the trace did."""
         ...
 
     def find_traces(self, filter: Filter, page: PageRequest) -> Page[TraceSummary]:

@@ -9,7 +9,7 @@ from collector import rollup
 from collector.model import Span
 from collector.store.facets import KIND, Facets, facet_changes, span_facets
 from collector.store.reading import running_spans, spans_of_trace
-from collector.store.rows import SpanRecord, TraceRecord, flags_of, span_record, trace_record, update
+from collector.store.rows import KEEP_LINK, SpanRecord, TraceRecord, flags_of, link_records, span_record, trace_record, update
 
 if TYPE_CHECKING:
     from collector.store.tallies import Changes
@@ -34,6 +34,9 @@ def derive_again(writer: Writer, before: TraceRecord, changes: Changes, facets: 
         new_by_id = {new.id: new for _, new in changed}
         _change_facets(facets, before.id, [old for old, _ in pairs], [new_by_id.get(old.id, old) for old, _ in pairs])
     now = trace_record(summary, writer.intern, id=before.id, seq=before.seq, running=len(running), verdict=before.verdict)
+    for record, span in pairs:
+        if span.links:  # of a time before links had rows
+            writer.connection.executemany(KEEP_LINK, link_records(span, record.id, before.id))
     if now != before:
         _change_trace(writer, before, now, facets, changes)
     writer.forget([before.id])

@@ -66,23 +66,29 @@ def _remove(writer: Writer, trace: TraceRecord, changes: Changes, facets: Facets
         "INSERT OR IGNORE INTO gone VALUES (?)",
         "DELETE FROM spans WHERE trace=?",
         "DELETE FROM running WHERE trace=?",
+        "DELETE FROM links WHERE trace=?",
         "DELETE FROM traces WHERE id=?",
     ):
         connection.execute(statement, (trace.id,))
     connection.execute("DELETE FROM log_events WHERE trace_id=?", (trace.trace_id,))
-    writer.scores -= connection.execute("DELETE FROM scores WHERE trace_id=?", (trace.trace_id,)).rowcount
+    writer.scores -= _remove_scores(connection, "trace_id=?", trace.trace_id)
     _release(writer, Counter(record.pack for record in records))
     return len(records)
 
 
 def _remove_scores_of_sessions(connection: Connection, sessions: Iterable[int]) -> int:
     """Scores of conversations that have no trace any more."""
-    numbers = _json(list(sessions))
-    return connection.execute(
-        "DELETE FROM scores WHERE trace_id IS NULL AND session IN (SELECT text FROM strings WHERE id IN (SELECT value FROM json_each(?)) "
+    return _remove_scores(
+        connection,
+        "trace_id IS NULL AND session IN (SELECT text FROM strings WHERE id IN (SELECT value FROM json_each(?)) "
         "AND id NOT IN (SELECT session FROM sessions))",
-        (numbers,),
-    ).rowcount
+        _json(list(sessions)),
+    )
+
+
+def _remove_scores(connection: Connection, condition: str, value: object) -> int:
+    """How many of those that went counted."""
+    return sum(counts for (counts,) in connection.execute(f"DELETE FROM scores WHERE {condition} RETURNING counts", (value,)).fetchall())
 
 
 def _release(writer: Writer, gone: Counter[int]) -> None:

@@ -225,11 +225,12 @@ def texts(connection: Connection, strings: Strings) -> Callable[[int | None], st
 
 
 def summaries(connection: Connection, records: Iterable[TraceRecord], strings: Strings) -> list[TraceSummary]:
-    """Trace rows with the scores that count, for lists."""
+    """Trace rows with the scores on the trace that count (those on its spans are the spans'), for lists."""
     rows = list(records)
     text = texts(connection, strings)
     scores: dict[bytes, list[Score]] = {}
-    select = f"SELECT {_SCORE_COLUMNS} FROM scores WHERE counts=1 AND trace_id IN ({','.join('?' * len(rows))}) ORDER BY time_ns, rowid"
+    of_traces = f"counts=1 AND span_id IS NULL AND trace_id IN ({','.join('?' * len(rows))})"
+    select = f"SELECT {_SCORE_COLUMNS} FROM scores WHERE {of_traces} ORDER BY time_ns, rowid"
     for row in connection.execute(select, [record.trace_id for record in rows]) if rows else ():
         scores.setdefault(row[1], []).append(score_of(row))
     return [

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -98,6 +99,18 @@ class TraceRecord(NamedTuple):
     verdict: str | None
 
 
+class LinkRecord(NamedTuple):
+    """A link to another trace, led by that trace's id; `position` says which of its span's links it is."""
+
+    target: bytes
+    span: int
+    position: int
+    trace: int
+
+
+KEEP_LINK = "INSERT OR IGNORE INTO links (target, span, position, trace) VALUES (?, ?, ?, ?)"
+
+
 def columns(record: type[SpanRecord | TraceRecord], alias: str = "") -> str:
     """The columns of a table in the record's order, for a SELECT."""
     return ", ".join(f"{alias}.{name}" if alias else name for name in record._fields)
@@ -123,6 +136,17 @@ def id_number(hex_id: str) -> int:
 
 def id_text(number: int) -> str:
     return f"{number & 0xFFFFFFFFFFFFFFFF:016x}"
+
+
+# ---- Links ----
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def link_records(span: Span, number: int, trace: int) -> list[LinkRecord]:
+    """The links of a span that lead to other traces; `number` and `trace` are its own row and its trace's."""
+    leading_out = ((at, link.trace_id) for at, link in enumerate(span.links) if link.trace_id != span.trace_id)
+    return [LinkRecord(bytes.fromhex(target), number, at, trace) for at, target in leading_out if _TRACE_ID.fullmatch(target)]
 
 
 # ---- Spans ----

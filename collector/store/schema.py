@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 APPLICATION_ID = 0x52505354  # "RPST": says whose file this is
-VERSION = 2
+VERSION = 3
 MIGRATION_SET = "rightpassage"
 
 
@@ -38,6 +38,12 @@ def _second(database: Database) -> None:
         database.execute(statement)
 
 
+def _third(database: Database) -> None:
+    """Schema 3: links from the other end, and a counter that counts the scores that count."""
+    for statement in statements(sql("links")):
+        database.execute(statement)
+
+
 def statements(script: str) -> list[str]:
     """The statements of a script, one by one: `executescript` would commit the migration's transaction."""
     found: list[str] = []
@@ -50,7 +56,7 @@ def statements(script: str) -> list[str]:
     return found
 
 
-MIGRATIONS = (("schema 1", _first), ("schema 2", _second))
+MIGRATIONS = (("schema 1", _first), ("schema 2", _second), ("schema 3", _third))
 
 
 def version(connection: Connection) -> int:

@@ -20,6 +20,7 @@ from collector.filters import EVERYTHING, Filter, says_text
 from collector.model import (
     Batch,
     Json,
+    LinkFrom,
     Page,
     PageRequest,
     PassageSummary,
@@ -36,7 +37,7 @@ from collector.model import (
     ValueCount,
     Written,
 )
-from collector.store import aggregating, finding, passages, pruning, reading, schema, sessions, values
+from collector.store import aggregating, finding, links, passages, pruning, reading, schema, sessions, values
 from collector.store.catalog import SqliteCatalog
 from collector.store.connection import CHECKPOINT_PAGES, WRITER_CACHE_KIB, Connection, connect, explained, lock_file, prepare_file, sqlite3
 from collector.store.deriving import derive_again
@@ -212,6 +213,10 @@ class SqliteStore:
     def span(self, trace_id: str, span_id: str) -> Span:
         with self._reader() as connection, _snapshot(connection):
             return reading.read_span(connection, trace_id, span_id, self._strings)
+
+    def links(self, trace_id: str, page: PageRequest) -> Page[LinkFrom]:
+        with self._reader() as connection, _snapshot(connection):
+            return links.read_links(connection, trace_id, page, self._strings)
 
     def scores(self, trace_id: str | None = None, session_id: str | None = None) -> Sequence[Score]:
         with self._reader() as connection:

@@ -34,15 +34,18 @@ from collector.store.reading import announced_body, log_events, running_spans, s
 from collector.store.rows import (
     COST_COUNTS,
     ERROR,
+    KEEP_LINK,
     KINDS,
     LIMIT,
     TOKENS_COUNT,
+    LinkRecord,
     SpanRecord,
     TraceRecord,
     columns,
     flags_of,
     id_number,
     insert,
+    link_records,
     span_record,
     trace_record,
     update,
@@ -445,6 +448,7 @@ class _Group:
         """Traces one after the other, so that a trace's spans lie in one pack and in neighbouring rows."""
         entering = [(touched, arrival) for touched in self.touched.values() for arrival in touched.arrivals]
         contexts: dict[int, int] = {}
+        links: list[LinkRecord] = []
         at = 0
         for count in packs.in_packs([arrival.body for _, arrival in entering]):
             pack = self.writer.next_id("packs")
@@ -469,7 +473,11 @@ class _Group:
                     )
                 )
                 self.spans[arrival.batch] += 1
+                if span.links:
+                    links += link_records(span, self.writer.last_span, touched.id)
         self.writer.spans += len(entering)
+        if links:
+            self.connection.executemany(KEEP_LINK, links)
 
     def _context(self, seen: dict[int, int], context: Resource | Scope) -> int:
         number = seen.get(id(context))  # the spans of a request share the object
@@ -654,13 +662,13 @@ class _Group:
             for score in (arrival.span.normalised or rollup.NOTHING).scores:
                 target = Target(arrival.span.trace_id, arrival.span.span_id)
                 stamped = replace(score, target=target, time_unix_nano=score.time_unix_nano or arrival.span.end_unix_nano)
-                self.writer.scores += add_score(self.connection, stamped)
+                self.writer.scores += add_score(self.connection, stamped).counting
 
     def _add_scores(self) -> None:
         for score, batch in self.prepared.scores:
             added = add_score(self.connection, score if score.time_unix_nano else replace(score, time_unix_nano=self.now))
-            self.writer.scores += added
-            self.scores[batch] += added
+            self.writer.scores += added.counting
+            self.scores[batch] += added.rows
         scored = list({score.target.trace_id: None for score, _ in self.prepared.scores if score.target.trace_id})
         for trace in traces_by_id(self.connection, [trace_id for trace_id in scored if trace_id not in self.touched]).values():
             seq = self.writer.next_seq()
@@ -708,7 +716,14 @@ def remember_move(connection: Connection, before: TraceRecord, seq: int) -> None
         connection.execute("DELETE FROM moves WHERE seq < ?", (seq - MOVES_KEPT,))
 
 
-def add_score(connection: Connection, score: Score) -> int:
+class Added(NamedTuple):
+    """Rows that were added, and by how many more scores count now: another of the same says the last word, a retraction takes it."""
+
+    rows: int
+    counting: int
+
+
+def add_score(connection: Connection, score: Score) -> Added:
     """Append a score and mark which one counts now; the same id again changes nothing."""
     target = score.target
     trace_id = bytes.fromhex(target.trace_id) if target.trace_id else None
@@ -721,16 +736,15 @@ def add_score(connection: Connection, score: Score) -> int:
         "INSERT OR IGNORE INTO scores VALUES (?,?,?,?,?,?,?,?,?,?,?,0)",
         (stamp, trace_id, span_id, target.session_id, score.name, *told, score.annotator_kind.value, annotator, score.time_unix_nano),
     ).rowcount
-    if added:
-        which = "trace_id=?" if trace_id is not None else "session=?"
-        same = (
-            f"{which} AND name=? AND span_id IS ? AND session IS ? AND annotator_kind=? AND annotator_id IS ?",
-            (trace_id if trace_id is not None else target.session_id, score.name, span_id, target.session_id, *key[4:]),
-        )
-        connection.execute(f"UPDATE scores SET counts=0 WHERE {same[0]} AND counts=1", same[1])
-        connection.execute(
-            f"UPDATE scores SET counts=(value IS NOT NULL OR label IS NOT NULL) WHERE rowid = "
-            f"(SELECT rowid FROM scores WHERE {same[0]} ORDER BY time_ns DESC, rowid DESC LIMIT 1)",
-            same[1],
-        )
-    return added
+    if not added:
+        return Added(0, 0)
+    which = "trace_id=?" if trace_id is not None else "session=?"
+    same = f"{which} AND name=? AND span_id IS ? AND session IS ? AND annotator_kind=? AND annotator_id IS ?"
+    those = (trace_id if trace_id is not None else target.session_id, score.name, span_id, target.session_id, *key[4:])
+    counted = connection.execute(f"UPDATE scores SET counts=0 WHERE {same} AND counts=1", those).rowcount
+    [(counts,)] = connection.execute(
+        f"UPDATE scores SET counts=(value IS NOT NULL OR label IS NOT NULL) WHERE rowid = "
+        f"(SELECT rowid FROM scores WHERE {same} ORDER BY time_ns DESC, rowid DESC LIMIT 1) RETURNING counts",
+        those,
+    ).fetchall()
+    return Added(1, counts - counted)

@@ -246,6 +246,38 @@ def test_a_score_that_travelled_with_its_span_is_shown_once_and_can_be_taken_bac
     assert shown() == [[], []]
 
 
+def test_links_from_other_traces_are_listed_at_the_trace_they_lead_to(here: Served) -> None:
+    trace, spans = rag_trace()
+    retry, span_id, told = new_id(16), new_id(8), [{"key": "why", "value": {"stringValue": "timeout"}}]
+    links = [{"traceId": trace, "spanId": spans[0]["spanId"], "attributes": told}]
+    here.send(*spans, otlp_span(retry, span_id, "retry", links=links, attributes={"input.value": "again"}))
+    page = here.http.get(f"/api/v1/traces/{trace.upper()}/links").json()
+    assert page == {
+        "from": [
+            {
+                "trace_id": retry,
+                "span_id": span_id,
+                "target_span_id": spans[0]["spanId"],
+                "name": "retry",
+                "kind": "UNKNOWN",
+                "start_time": page["from"][0]["start_time"],
+                "start_unix_nano": str(START),
+                "status": "unset",
+                "service": "shop",
+                "root_name": "retry",
+                "input_preview": "again",
+                "attributes": {"why": "timeout"},
+            }
+        ],
+        "next_cursor": None,
+        "complete": True,
+    }
+    assert here.client.links(trace).items[0].attributes == {"why": "timeout"}
+    assert here.client.links(retry).items == ()
+    assert here.client.span(retry, span_id).links[0].trace_id == trace
+    assert here.http.get(f"/api/v1/traces/{new_id(16)}/links").status_code == 404
+
+
 def test_the_last_score_counts_and_an_empty_one_retracts(here: Served) -> None:
     trace, spans = rag_trace()
     here.send(*spans)

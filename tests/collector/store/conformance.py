@@ -95,6 +95,35 @@ class WriteConformance:
         assert (list(read.events), list(read.links), read.resource, read.scope) == ([event], [link], resource, scope)
         assert (read.status, read.status_message) == (StatusCode.ERROR, "broken")
 
+    def test_a_link_is_known_at_its_other_end(self, store: SpanStore) -> None:
+        retry = [Link(trace_id(0), span_id(1), attributes={"why": "timeout"}), Link(trace_id(1), span_id(5)), Link("no id", "")]
+        store.write(Batch(spans=[replace(span(1, 4, name="retry", kind="AGENT", attributes={"input.value": "again"}), links=retry)]))
+        with pytest.raises(TraceNotFound):
+            store.links(trace_id(0), ALL)
+        store.write(Batch(spans=question(0)))
+        store.write(Batch(spans=[replace(span(2), links=[Link(trace_id(0), "")])]))
+        newest, link = store.links(trace_id(0), ALL).items
+        assert (newest.trace_id, newest.target_span_id) == (trace_id(2), "")
+        assert (link.trace_id, link.span_id, link.target_span_id) == (trace_id(1), span_id(4), span_id(1))
+        assert (link.name, link.kind, link.service, link.attributes) == ("retry", SpanKind.AGENT, "shop", {"why": "timeout"})
+        assert (link.start_unix_nano, link.root_name, link.input_preview) == (NOW, "retry", "again")
+        assert not store.links(trace_id(1), ALL).items  # it links to itself only
+
+    def test_pages_of_links_show_everything_once(self, store: SpanStore) -> None:
+        store.write(Batch(spans=[span(), *(replace(span(n), links=[Link(trace_id(0), span_id(n))] * 2) for n in range(1, 5))]))
+        seen: list[int] = []
+        request = PageRequest(limit=3)
+        while True:
+            page = store.links(trace_id(0), request)
+            seen += [int(link.target_span_id, 16) - 1 for link in page.items]
+            if page.next_cursor is None:
+                break
+            request = replace(request, cursor=page.next_cursor)
+            store.write(Batch(spans=[replace(span(9, len(seen)), links=[Link(trace_id(0), span_id(9))])]))  # came meanwhile
+        assert seen == [4, 4, 3, 3, 2, 2, 1, 1]
+        with pytest.raises(InvalidValue):
+            store.links(trace_id(0), PageRequest(cursor="no cursor"))
+
     @pytest.mark.parametrize(("start", "end"), [(0, 0), (5, 3), (2**63, 2**63 + 7), (2**64 - 2, 2**64 - 1), (0, 2**64 - 1)])
     def test_any_64_bit_time_is_kept(self, store: SpanStore, start: int, end: int) -> None:
         store.write(Batch(spans=[replace(span(), start_unix_nano=start, end_unix_nano=end)]))
@@ -291,6 +320,28 @@ class RunningConformance:
         store.write(Batch(scores=[Score("thumbs", target=target, time_unix_nano=4)]))
         assert [one.value for one in store.scores(trace_id=trace_id(0))] == [5.0]
         assert [one.value for one in store.find_traces(EVERYTHING, ALL).items[0].scores] == [5.0]
+
+    def test_scores_are_counted_that_count(self, store: SpanStore) -> None:
+        store.write(Batch(spans=question(0, attributes={"session.id": "talk"})))
+        counts: list[int] = []
+        for target in (Target(trace_id(0)), Target(trace_id(0), span_id(1)), Target(session_id="talk")):
+            for at, value in ((1, 1.0), (3, 0.0), (2, 0.5)):
+                store.write(Batch(scores=[Score("thumbs", value, target=target, time_unix_nano=at)]))
+            counts.append(store.stats().scores)
+        assert counts == [1, 2, 3]
+        store.write(Batch(scores=[Score("thumbs", target=Target(trace_id(0)), time_unix_nano=4)]))
+        assert store.stats().scores == 2
+        store.delete(of_trace(trace_id(0)))
+        assert store.stats().scores == 0
+
+    def test_a_trace_carries_the_scores_on_it_and_is_found_by_those_on_its_spans(self, store: SpanStore) -> None:
+        own, of_span = Score("thumbs", 1.0, target=Target(trace_id(0))), Score("faithful", 0.2, target=Target(trace_id(0), span_id(1)))
+        store.write(Batch(spans=question(0), scores=[own, of_span]))
+        listed = store.find_traces(EVERYTHING, ALL).items[0]
+        for summary in (listed, store.trace(trace_id(0)).summary, store.skeleton(trace_id(0)).summary, store.changes(0)[0][0]):
+            assert [score.name for score in summary.scores] == ["thumbs"]
+        assert found(store, "score.faithful:<0.5") == {0}
+        assert [value.value for value in store.values("score")] == ["faithful", "thumbs"]
 
     def test_a_session_is_scored_and_found_by_it(self, store: SpanStore) -> None:
         store.write(Batch(spans=[*question(0, attributes={"session.id": "talk"}), *question(1)]))
@@ -578,8 +629,10 @@ class RemovalConformance:
     def test_delete_takes_everything_of_a_trace(self, store: SpanStore) -> None:
         self.fill(store)
         store.write(Batch(scores=[Score("thumbs", 1.0, target=Target(trace_id(2)))], running=[announced(2, 40)]))  # type: ignore[list-item]
+        store.write(Batch(spans=[replace(span(2, 30, 0), links=[Link(trace_id(3), span_id(0))])]))
         pruned = store.delete(of_trace(trace_id(2)))
-        assert (pruned.traces, pruned.spans) == (1, 3)
+        assert (pruned.traces, pruned.spans) == (1, 4)
+        assert not store.links(trace_id(3), ALL).items
         with pytest.raises(TraceNotFound):
             store.trace(trace_id(2))
         assert (store.scores(trace_id=trace_id(2)), store.stats().traces, store.stats().scores) == ([], 9, 0)

@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 
 from collector.errors import InvalidValue, RightPassageError, StoreLocked, StoreUnavailable, StoreUnreadable
 from collector.filters import EVERYTHING, FIELDS, Op, Type, conjuncts, for_spans, for_traces, parse
-from collector.model import Batch, Event, LogRecord, PageRequest, Resource, RetentionPolicy, Score, Span, Target
-from collector.store import finding, open_store, packs, words, writer
+from collector.model import Batch, Event, Link, LogRecord, PageRequest, Resource, RetentionPolicy, Score, Span, Target
+from collector.store import finding, open_store, packs, schema, words, writer
 from collector.store.connection import connect, sqlite3
 from collector.store.finding import Shortlists, holding
 from collector.store.pruning import remove_traces
@@ -36,7 +36,7 @@ from collector.store.sqlite import SqliteStore
 from collector.store.where import Where
 from collector.store.writer import ANALYSED_FROM
 from tests.collector.store.conformance import image
-from tests.collector.store.samples import MINUTE, NOW, forest, llm, question, span, trace_id
+from tests.collector.store.samples import MINUTE, NOW, forest, llm, question, span, span_id, trace_id
 
 ALL = PageRequest(limit=1000)
 
@@ -110,6 +110,52 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
     newer.close()
     with pytest.raises(StoreUnreadable, match="newer"):
         open_store(path)
+
+
+@pytest.mark.parametrize("earlier", range(1, schema.VERSION))
+def test_a_file_of_an_earlier_schema_is_brought_up_to_date(store: SqliteStore, tmp_path: Path, earlier: int) -> None:
+    numbers = random.Random(earlier)
+    store.write(Batch(spans=[*forest(numbers, 30, 12), *question(40, attributes={"session.id": "talk"})], logs=[answer_log(span(40, 1))]))
+    store.write(Batch(spans=[replace(span(50, name="retry"), links=[Link(trace_id(40), span_id(1))])]))
+    store.write(Batch(running=[replace(span(51, attributes={"rightpassage.span.state": "running"}), end_unix_nano=0)]))
+    store.write(Batch(scores=[Score("good", value, target=Target(trace_id(40)), time_unix_nano=at) for at, value in ((1, 1.0), (2, 0.0))]))
+    store.catalog.add_version("view", "mine", {"filter": "kind:llm"}, ["default"])
+    old = tmp_path / "old.db"
+    as_of(earlier, store, old)
+
+    opened = open_store(old)
+    connection = opened.writer.connection
+    assert connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id").fetchall() == [(name,) for name, _ in schema.MIGRATIONS]
+    assert schema.version(connection) == schema.VERSION
+    assert (image(opened), opened.stats().scores) == (image(store), 1)
+    assert list(opened.spans(EVERYTHING)) == list(store.spans(EVERYTHING))
+    assert opened.scores(trace_id=trace_id(40)) == store.scores(trace_id=trace_id(40))
+    assert opened.catalog.version("view", "mine", "default") == store.catalog.version("view", "mine", "default")
+    assert opened.find_traces(parse('"return an item"'), ALL).items == store.find_traces(parse('"return an item"'), ALL).items
+    assert opened.write(Batch(spans=[*question(40), *question(41)])).duplicates == 3
+    assert (opened.links(trace_id(40), ALL).items, opened.renormalise()) == ([], 0)  # rows for the links of old spans are made then
+    assert opened.links(trace_id(40), ALL).items == store.links(trace_id(40), ALL).items
+    opened.close()
+
+
+def as_of(number: int, store: SqliteStore, path: Path) -> None:
+    """What a store holds in a file of an earlier schema: as many migrations as it had, and the rows of the tables it knew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:number])
+        patch.setattr(schema, "VERSION", number)
+        path.touch()
+        connection = connect(path)
+        schema.migrate(connection, path)
+    store.settle()
+    connection.execute("ATTACH ? AS now", (str(store.path),))
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE '%sqlite%'")]
+    for table in tables:
+        connection.execute(f"DELETE FROM {table}")
+        connection.execute(f"INSERT INTO {table} SELECT * FROM now.{table}")
+    connection.execute("UPDATE counters SET scores = (SELECT count(*) FROM scores)")
+    assert schema.version(connection) == number
+    assert {"strings", "spans", "traces", "scores", "versions"} < set(tables)
+    connection.close()
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -290,6 +336,7 @@ BIG = {
     "facets",
     "sessions",
     "scores",
+    "links",
     "minutes",
     "hours",
     "moves",
@@ -332,6 +379,9 @@ def reads(store: SqliteStore, ids: Sequence[str]) -> Iterator[tuple[str, Callabl
     yield "its skeleton", lambda: store.skeleton(ids[0])
     yield "a span", lambda: store.span(ids[0], store.skeleton(ids[0]).rows[0].span_id)
     yield "scores", lambda: store.scores(trace_id=ids[0])
+    yield "links", lambda: store.links(trace_id(50), page)
+    links_after = store.links(trace_id(50), page).next_cursor
+    yield "the next page of links", lambda: store.links(trace_id(50), replace(page, cursor=links_after))
     for by in (["minute"], ["hour", "kind"], ["hour", "model"], ["day", "service"], ["name"], ["status"], ["session"], ["tag"], ["user"]):
         yield f"chart by {by}", lambda by=by: store.aggregate(parse("since:300d"), ["count", "p95", "cost"], by)
 
@@ -343,6 +393,7 @@ def test_no_statement_scans_a_table(store: SqliteStore, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(aggregating, "EXACT_ROWS", -1)  # short periods are read from the tables, too
     store.write(Batch(spans=[*forest(random.Random(3), 40, 8), *question(50, attributes={"session.id": "s1"})]))
+    store.write(Batch(spans=[replace(span(60 + number), links=[Link(trace_id(50), span_id(0))]) for number in range(5)]))
     ids = [row.trace_id for row in store.find_traces(parse("name:chat"), ALL).items]
     if analysed:  # as a store is when it is looked at for the first time
         store.writer.connection.execute("ANALYZE")
