@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -83,27 +83,53 @@ class SearchIndex:
         self.path, self._identity, self._last_span = Path(f"{database}.search"), identity, last_span
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
         self._closed = False
-        self.writer = self._opened()
+        self._writer: Connection | None = None
+        with suppress(StoreUnavailable, sqlite3.OperationalError):  # a full disk, say: the store serves, and the indexer tries again
+            self._writer = self._opened()
+
+    @property
+    def writer(self) -> Connection:
+        """The writing connection, for the indexer's thread. Raises `StoreUnavailable` while the file cannot be opened."""
+        if self._writer is None:
+            self._writer = self._opened()
+        return self._writer
+
+    @property
+    def reached(self) -> int:
+        """The newest span that is indexed; 0 while the file cannot be opened."""
+        if self._writer is None:
+            return 0
+        return self._writer.execute("SELECT last_span FROM progress").fetchone()[0]
 
     def _opened(self) -> Connection:
-        """The writing connection; a file that is damaged or of another version is made again."""
+        """A file that is damaged, of another version or another database's is made again; any other failure leaves it as it is."""
         try:
             return self._open()
-        except (sqlite3.DatabaseError, StoreUnreadable):
+        except StoreUnreadable as error:
+            log.info("the search index is made again: %s", error)
             for suffix in ("", "-wal", "-shm"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
             return self._open()
 
     def _open(self) -> Connection:
-        prepare_file(self.path)
-        connection = connect(self.path, cache_kib=32_768)
+        with explained(self.path):
+            prepare_file(self.path)
+            connection = connect(self.path, cache_kib=32_768)
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        """The settings, the tables of a new file, and the check that it is this database's."""
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes away is indexed again
         connection.execute("PRAGMA wal_autocheckpoint=4096")
         if schema.version(connection) != VERSION:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                connection.close()
                 raise StoreUnreadable("another version of the search index")
             connection.execute("BEGIN")
             for statement in schema.statements(schema.sql("search")):
@@ -111,14 +137,16 @@ class SearchIndex:
             connection.execute("INSERT INTO progress VALUES (1, 0, 0, 0, ?)", (self._identity,))
             connection.execute(f"PRAGMA user_version={VERSION}")
             connection.execute("COMMIT")
-        last_span, identity = connection.execute("SELECT last_span, identity FROM progress").fetchone()
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='progress'").fetchone():
+            raise StoreUnreadable("no search index")
+        last_span, identity = connection.execute("SELECT last_span, identity FROM progress").fetchone() or (0, None)
         if identity != self._identity or last_span > self._last_span:
-            connection.close()
             raise StoreUnreadable("the search index of another database")
-        return connection
 
     @contextmanager
     def reader(self) -> Generator[Connection]:
+        if self._writer is None:
+            raise StoreUnavailable(f"the search is behind: its index {self.path} cannot be opened; the log says why", retry_after_s=5)
         with explained(self.path):
             try:
                 connection = self._idle.get_nowait()
@@ -136,7 +164,8 @@ class SearchIndex:
         self._closed = True
         while not self._idle.empty():
             self._idle.get_nowait().close()
-        self.writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 # ---- Asking ----
@@ -356,7 +385,7 @@ class Indexer:
         gone: Callable[[], Sequence[int]],
         forgotten: Callable[[Sequence[int]], None],
     ) -> None:
-        self._index, self._connection, self._strings, self._read = index, index.writer, strings, read
+        self._index, self._strings, self._read = index, strings, read
         self._commits, self._gone, self._forgotten = commits, gone, forgotten
         self._offered = Offered()
         self.offer = self._offered.put
@@ -365,7 +394,8 @@ class Indexer:
         self._work = threading.Lock()
         self._closing = False
         self.busy: Callable[[], bool] = lambda: False
-        self.indexed: int = self._connection.execute("SELECT last_span FROM progress").fetchone()[0]
+        self._told = ""  # why it waits: said once, not with every try
+        self.indexed = index.reached
         self.seconds = 0.0  # CPU of the thread, for the benchmarks
         self._thread = threading.Thread(target=self._run, name="rightpassage-search", daemon=True)
         self._thread.start()
@@ -393,21 +423,16 @@ class Indexer:
         while not self._closing:
             commits, began, cpu = self._commits(), time.monotonic(), time.thread_time()
             try:
-                worked = self._drop_gone() or self._add_batch()
+                with explained(self._index.path):
+                    worked = self._drop_gone() or self._add_batch()
+                self._told = ""
+            except (StoreUnavailable, sqlite3.OperationalError) as error:  # a full disk: tried again; or the store closes
+                self._pause(error)
+                continue
             except (StoreUnreadable, sqlite3.DatabaseError) as error:
-                worked = False
-                if self._closing:
-                    return
-                if isinstance(error, StoreUnreadable) or not isinstance(error, sqlite3.OperationalError):
-                    log.error("the search index stands still: %s", error)
-                    return
-                log.warning("the search index waits: %s", error)
-                time.sleep(RETRY_S)
-            except StoreUnavailable as error:  # disk full, or the store closes: tried again
-                worked = False
-                log.info("the search index waits: %s", error)
                 if not self._closing:
-                    time.sleep(RETRY_S)
+                    log.error("the search index stands still: %s", error)
+                return
             self.seconds += time.thread_time() - cpu
             if not worked:
                 self._wake.wait()
@@ -415,17 +440,37 @@ class Indexer:
             elif self._commits() != commits:
                 self._rest(min(1.0, BUSY_SHARE * (time.monotonic() - began)))
 
+    def _pause(self, error: Exception) -> None:
+        """Before the next try."""
+        if self._closing:
+            return
+        if self._told != str(error):
+            self._told = str(error)
+            log.warning("the search index waits: %s", error)
+        time.sleep(RETRY_S)
+
     def _rest(self, seconds: float) -> None:
         """Leave the interpreter to others, unless somebody waits for what is not indexed yet."""
         self._asked_for.clear()
         if self.indexed >= self._wanted and not self._closing:
             self._asked_for.wait(seconds)
 
+    @property
+    def _connection(self) -> Connection:
+        return self._index.writer
+
+    def _reached(self, span: int) -> None:
+        with self._caught_up:
+            self.indexed = span
+            self._caught_up.notify_all()
+
     # ---- A batch ----
 
     def _add_batch(self) -> bool:
         with self._read() as store:
             last_span, last_log = self._connection.execute("SELECT last_span, last_log FROM progress").fetchone()
+            if self.indexed != last_span:  # the file was opened just now
+                self._reached(last_span)
             committed: int = store.execute("SELECT last_span FROM counters").fetchone()[0]
             spans = self._offered.take(last_span, committed)
             if not spans:
@@ -443,9 +488,7 @@ class Indexer:
             self._add_passages(returned)
             logged = logs[-1][2] if logs else last_log
             self._connection.execute("UPDATE progress SET last_span=?, last_log=?", (reached, logged))
-        with self._caught_up:
-            self.indexed = reached
-            self._caught_up.notify_all()
+        self._reached(reached)
         return True
 
     def _read_spans(self, store: Connection, spans: Sequence[Taken]) -> tuple[dict[int, Document], list[Returned]]:
@@ -601,7 +644,8 @@ class Indexer:
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # SQLite itself rolls back where the disk is full
+                self._connection.execute("ROLLBACK")
             raise
 
     def _shrink(self, shard: int) -> None:
