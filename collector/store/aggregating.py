@@ -21,7 +21,7 @@ from collector.errors import InvalidValue
 from collector.filters import And, Condition, Filter, Node, Not, Op, Or, conjuncts
 from collector.model import Json, Page, SpanKind
 from collector.store.connection import Connection
-from collector.store.finding import FIRST_CHUNK, Bounds, Clock, TextSearch, TimeUp, bounds_of, holding
+from collector.store.finding import FIRST_CHUNK, STEPS, STEPS_OF_ROWS, Bounds, Clock, TextSearch, TimeUp, bounds_of, holding
 from collector.store.rows import COST_COUNTS, KINDS, KINDS_BACK, STATUSES_BACK, TOKENS_COUNT, WHOLE_TRACE
 from collector.store.strings import Strings
 from collector.store.tallies import HOUR, MINUTE, bucket, percentile
@@ -296,11 +296,24 @@ _TRACE_KEYS: Mapping[str, str] = {
     "verdict": "t.verdict",
     "root": "t.root_name",
 }
-_SPAN_SUMS = (
-    "s.status = 2", f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.input_tokens END",
-    f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.output_tokens END", f"CASE WHEN s.flags & {COST_COUNTS} THEN s.cost_usd END",
+_NEEDED: Sequence[frozenset[str]] = (  # by which measures, in the order of a total's sums
+    frozenset({"errors", "error_rate"}), frozenset({"tokens", "input_tokens"}), frozenset({"tokens", "output_tokens"}), frozenset({"cost"}),
 )  # fmt: skip
-_TRACE_SUMS = ("t.status = 2", "t.input_tokens", "t.output_tokens", "t.cost_usd")
+_SPAN_SUMS: Mapping[str, frozenset[str]] = dict(
+    zip(
+        (
+            "s.status = 2",
+            f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.input_tokens END",
+            f"CASE WHEN s.flags & {TOKENS_COUNT} THEN s.output_tokens END",
+            f"round(CASE WHEN s.flags & {COST_COUNTS} THEN s.cost_usd END * 1e12)",
+        ),
+        _NEEDED,
+        strict=True,
+    )
+)
+_TRACE_SUMS: Mapping[str, frozenset[str]] = dict(
+    zip(("t.status = 2", "t.input_tokens", "t.output_tokens", "round(t.cost_usd * 1e12)"), _NEEDED, strict=True)
+)
 
 Found = tuple[tuple[Anything, ...], Sequence[int], Sequence[int], Sequence[int]]  # a group: its key, sums, durations, traces
 
@@ -353,7 +366,7 @@ def _chunks(
         oldest: tuple[int, int] | None = connection.execute(edge, (bounds.first, at[0], *at, size - 1)).fetchone()
         first = oldest or (bounds.first, -(2**63))
         try:
-            with clock.limiting(connection):
+            with clock.limiting(connection, STEPS if small else STEPS_OF_ROWS):
                 rows = connection.execute(select, (first[0], at[0], *first, *at, *condition.parameters)).fetchall()
         except TimeUp:
             yield (), reached
@@ -366,16 +379,12 @@ def _chunks(
 
 def _select(asked: Asked, condition: Sql) -> str:
     """The groups of the rows between two (start, id), the second one left out. What is not asked for is not collected."""
-    alias, known, sums = ("s", _SPAN_KEYS, _SPAN_SUMS) if asked.of_spans else ("t", _TRACE_KEYS, _TRACE_SUMS)
-    error, tokens_in, tokens_out, cost = sums
+    alias, known, wanted = ("s", _SPAN_KEYS, _SPAN_SUMS) if asked.of_spans else ("t", _TRACE_KEYS, _TRACE_SUMS)
     times = {name: f"{alias}.start_ns / {length} * {length}" for name, length in TIMES.items()}
     columns = [
         *(times.get(group) or ("t.tags" if group == "tag" else known[group]) for group in asked.by),
         "count(*)",
-        f"total({error})",
-        f"total({tokens_in})",
-        f"total({tokens_out})",
-        f"total(round({cost} * 1e12))",
+        *(f"total({sum_of})" if not needed.isdisjoint(asked.measures) else "0" for sum_of, needed in wanted.items()),
         f"json_group_array({alias}.duration_ns) FILTER (WHERE {alias}.duration_ns >= 0)" if asked.percentiles else "'[]'",
         "json_group_array(DISTINCT s.trace)" if asked.of_spans and "traces" in asked.measures else "'[]'",
     ]

@@ -49,7 +49,10 @@ FIRST_CHUNK, LAST_CHUNK = 128, 8_192
 PORTION, PORTION_OF_PAYLOADS = 100_000, 1_000  # spans that are tried in one statement, if their traces are that small
 WITHOUT_HASTE_S = 3_600.0  # for one trace where nobody waits for a page and none may be passed over: removal, export
 LAST_TRY_S = 0.5  # for one trace, where the budget did not even do for the first portion
-STEPS = 1_000  # of SQLite's machine between two looks at the clock: 20 µs without payloads
+STEPS, STEPS_OF_ROWS = 1_000, 100_000
+"""Of SQLite's machine between two looks at the clock, where a statement reads payloads (100 of them) and where it does not (2 ms). A look
+takes the interpreter, which beside a thread that computes means up to 5 ms of waiting: 1,500 of them made 30 ms of counting 400."""
+PACKS_KEPT, PACK_BYTES_KEPT = 64, 16 * 2**20  # unpacked, while a query runs
 MAX_LIMIT = 1_000
 
 TRACE_ORDERS: Mapping[str, str] = {
@@ -145,7 +148,7 @@ class Clock:
         return time.monotonic() >= self._end
 
     @contextmanager
-    def limiting(self, connection: Connection) -> Generator[None]:
+    def limiting(self, connection: Connection, steps: int = STEPS) -> Generator[None]:
         """A statement inside ends with `TimeUp` when the time is up, wherever it is: one trace may have 100,000 spans."""
         fired: list[bool] = []
 
@@ -154,7 +157,7 @@ class Clock:
                 fired.append(True)
             return int(bool(fired))
 
-        connection.set_progress_handler(tick, STEPS)
+        connection.set_progress_handler(tick, steps)
         try:
             yield
         except sqlite3.OperationalError:
@@ -165,7 +168,35 @@ class Clock:
             connection.set_progress_handler(None, 0)
 
 
+def steps_of(where: Where) -> int:
+    """How often a statement of this filter looks at the clock."""
+    return STEPS if where.reads_payloads else STEPS_OF_ROWS
+
+
 # ---- The conditions that no column answers ----
+
+
+class _KeptPayloads(Payloads):
+    """Payloads for a walk by start time: traces that ran side by side lie in the same packs, and the walk comes back to them by turns."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._kept: dict[int, Sequence[bytes]] = {}  # by pack, the one used last at the end
+        self._bytes = 0
+
+    def raw(self, record: SpanRecord) -> bytes:
+        if self._pack[0] == record.pack:
+            return super().raw(record)
+        bodies = self._kept.pop(record.pack, None)
+        if bodies is not None:
+            self._pack = record.pack, bodies
+        text = super().raw(record)
+        self._kept[record.pack] = self._pack[1]
+        if bodies is None:
+            self._bytes += sum(map(len, self._pack[1]))
+            while len(self._kept) > PACKS_KEPT or (self._bytes > PACK_BYTES_KEPT and len(self._kept) > 1):
+                self._bytes -= sum(map(len, self._kept.pop(next(iter(self._kept)))))
+        return text
 
 
 class Holder:
@@ -174,7 +205,7 @@ class Holder:
 
     def __init__(self, connection: Connection, strings: Strings, asked: Sequence[Condition | Text]) -> None:
         self._connection, self._strings, self._asked = connection, strings, asked
-        self._payloads = Payloads(connection)
+        self._payloads = _KeptPayloads(connection)
         self._span_id = -1
         self._record: SpanRecord | None = None
         self._span: Anything = None
@@ -472,12 +503,12 @@ def matching(
     where even it takes longer than `last_try_s`."""
     where = Where(indexed=search is not None)
     condition = where.trace(for_traces(filter))
-    size, tried, found = FIRST_CHUNK // 16 if where.reads_payloads else LAST_CHUNK, 0, set[int]()
+    size, tried, found, steps = FIRST_CHUNK // 16 if where.reads_payloads else LAST_CHUNK, 0, set[int](), steps_of(where)
     with holding(connection, strings, where, search):
         while tried < len(ids) and not (tried and clock.over()):
             part = ids[tried : tried + size]
             try:
-                with clock.limiting(connection):
+                with clock.limiting(connection, steps):
                     found |= _matching(connection, condition, part)
                 tried += len(part)
             except TimeUp:
@@ -556,7 +587,7 @@ class _TraceSearch:
         with holding(self._connection, self._strings, self._where, self._search):
             for keys in self._portions(self._chunks(limit)):
                 try:
-                    with clock.limiting(self._connection):
+                    with clock.limiting(self._connection, steps_of(self._where)):
                         matching = self._matching([number for _, number in keys])
                 except TimeUp:
                     return (hits, last, False) if last else (self._first(keys[0], clock.last_try_s), keys[0], False)
@@ -691,7 +722,7 @@ class _TraceSearch:
         if many is None:
             return None
         try:
-            with self._clock.limiting(self._connection):
+            with self._clock.limiting(self._connection, STEPS_OF_ROWS):
                 found = self._gathered(many, None if self._where.reads_payloads else self._condition)
         except TimeUp:
             return None
@@ -795,7 +826,7 @@ class _SpanSearch:
         with holding(self._connection, self._strings, self._where):
             for keys in self._chunks(limit):
                 try:
-                    with clock.limiting(self._connection):
+                    with clock.limiting(self._connection, steps_of(self._where)):
                         found = self._matching([number for _, number in keys])
                 except TimeUp:
                     if last is not None:
