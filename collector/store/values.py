@@ -1,13 +1,13 @@
 """Which values a field has: facets and completion.
 
 Fields with lists of traces (`facets`) answer at once. With a filter, or for other fields, the traces are asked, the newest first, for half
-a second: counts that were not complete by then say that they are at least so high.
+a second, or a tenth where their payloads must be read: counts that were not complete by then say that they are at least so high.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from collector import filters
 from collector.errors import InvalidValue
@@ -18,10 +18,13 @@ from collector.store.connection import Connection
 from collector.store.facets import FACETS
 from collector.store.finding import AT_A_TIME, Clock, TextSearch, every_trace
 from collector.store.reading import find_record_by_number, records_of_trace, spans_of_records
-from collector.store.rows import KINDS_BACK, STATUSES_BACK
+from collector.store.rows import KINDS_BACK, STATUSES_BACK, SpanRecord
 from collector.store.strings import Strings
 
 BUDGET_S = 0.5
+BUDGET_OF_PAYLOADS_S = (
+    0.1  # about 300 traces; a list page asks for several at once. What is typed (a prefix) is looked for as long as a column
+)
 UNDERSTOOD_AT_ONCE = 100  # spans: 10 ms
 LONGEST = 200  # characters of a value worth offering
 
@@ -46,7 +49,8 @@ def find_values(
     elif name == "score" and not condition.key:
         counts = Counter(dict(connection.execute("SELECT name, count(*) FROM scores WHERE counts = 1 GROUP BY name").fetchall()))
     else:
-        counts, complete = _counted(connection, strings, condition, filter or filters.EVERYTHING, search)
+        budget = BUDGET_OF_PAYLOADS_S if _reads_payloads(name) and not prefix else BUDGET_S
+        counts, complete = _counted(connection, strings, condition, filter or filters.EVERYTHING, search, Clock(budget))
     lowered = prefix.lower()
     chosen = [(value, count) for value, count in counts.items() if value.lower().startswith(lowered) and len(value) <= LONGEST]
     chosen.sort(key=lambda one: (-one[1], one[0]))
@@ -76,10 +80,10 @@ def _exact(connection: Connection, name: str, prefix: str, limit: int) -> Counte
 
 
 def _counted(
-    connection: Connection, strings: Strings, condition: Condition, filter: Filter, search: TextSearch | None
+    connection: Connection, strings: Strings, condition: Condition, filter: Filter, search: TextSearch | None, clock: Clock
 ) -> tuple[Counter[str], bool]:
     """Values of the traces that match, and whether all of them were asked; each value counts once per trace."""
-    clock, counts = Clock(BUDGET_S), Counter[str]()
+    counts = Counter[str]()
     for ids, complete in every_trace(connection, strings, filter, search, clock):
         asked = _unpacked(connection, strings, condition, ids, clock, counts) if _reads_payloads(condition.field) else True
         if not _reads_payloads(condition.field):
@@ -111,16 +115,27 @@ def _from_columns(connection: Connection, strings: Strings, name: str, ids: Sequ
     return Counter({str(read(value)): count for value, count in rows if value is not None})
 
 
+def _any_span(_: SpanRecord) -> bool:
+    return True
+
+
+_MAY_HAVE: Mapping[str, Callable[[SpanRecord], bool]] = {  # by what their rows say, most spans need not be read
+    "passage": lambda span: bool(span.documents),
+    "dropped": lambda span: bool(span.candidates),
+}
+
+
 def _unpacked(
     connection: Connection, strings: Strings, condition: Condition, ids: Sequence[int], clock: Clock, counts: Counter[str]
 ) -> bool:
     """Add what the payloads say; False where the time was up. A trace that is being read is read to its end or not counted."""
     if condition.field not in matching.READ_FROM_SPAN:
         return True
+    may_have_values = _MAY_HAVE.get(condition.field.partition(".")[0], _any_span)
     for number in ids:
         record = find_record_by_number(connection, number)
         seen: set[str] = set()
-        spans = records_of_trace(connection, number)
+        spans = [span for span in records_of_trace(connection, number) if may_have_values(span)]
         for at in range(0, len(spans), UNDERSTOOD_AT_ONCE):
             if clock.over():
                 return False
