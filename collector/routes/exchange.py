@@ -55,7 +55,7 @@ def export(
         Format, Query(description="otlp-jsonl: lossless, can be imported. jsonl: a trace as the API shows it.")
     ] = Format.otlp_jsonl,
 ) -> Response:
-    """The matching traces, oldest first, one line each."""
+    """The matching traces, oldest first, one line each. Where a damaged file ends it early, the stream breaks off without its end."""
     return streamed_answer(request, _exported(here.store, filter, _WRITERS[format]), "application/x-ndjson", filename=f"traces.{format}")
 
 
