@@ -630,13 +630,40 @@ def _main(
     pass
 
 
+class _Output(io.FileIO):
+    """Standard output whose reader may go away (`| head`): then the command has done its work. Said here and not by an exception, which
+    each library that prints would answer in its own way (rich and click exit 1)."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as problem:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())  # what is left in the buffer, or the interpreter complains at exit
+            os.close(nowhere)
+            if isinstance(problem, BrokenPipeError):
+                raise SystemExit(0) from None
+            raise
+
+
+def _output() -> io.TextIOWrapper:
+    told = sys.stdout
+    buffer = io.BufferedWriter(_Output(told.fileno(), "wb", closefd=False))
+    return io.TextIOWrapper(buffer, told.encoding, line_buffering=told.isatty())
+
+
 def run() -> int:
     """The `rightpassage` command: our own errors, and the system's about files, become one line on stderr and exit status 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:  # nobody else has put something in its place
+        sys.stdout = _output()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what the terminal's encoding lacks is a question mark, not a traceback
     try:
-        cli([f" {word}" if _NEGATED.match(word) else word for word in sys.argv[1:]])
+        try:
+            cli([f" {word}" if _NEGATED.match(word) else word for word in sys.argv[1:]])
+        finally:
+            sys.stdout.flush()
     except RightPassageError as error:
         print(f"rightpassage: {error}", file=sys.stderr)
         if isinstance(error, FilterError) and error.text:
@@ -644,8 +671,7 @@ def run() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+    except BrokenPipeError:  # of the standard error stream
         return 0
     except OSError as problem:
         print(f"rightpassage: {problem.filename or 'the output'}: {problem.strerror or problem}", file=sys.stderr)

@@ -311,6 +311,18 @@ def test_a_full_disk_is_one_line(running: RunningCollector, trace_id: str) -> No
     assert failed.stderr == "rightpassage: the output: No space left on device\n"
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["show", "latest"], ["show", "latest", "--json"], ["find"], ["stats"], ["export"]])
+def test_a_reader_that_goes_away_ends_a_command_quietly(running: RunningCollector, trace_id: str, arguments: list[str]) -> None:
+    asked = arguments if arguments == ["--help"] else [*arguments, "--collector", running.http]
+    line = [sys.executable, "-m", "collector", *asked]
+    with subprocess.Popen(line, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert (process.returncode, complaint) == (0, "")
+
+
 def test_a_filter_may_begin_with_a_minus(running: RunningCollector, trace_id: str) -> None:
     asked = command("find", "-status:error", '-"no such words"', "--json", "--collector", running.http)
     assert (asked.returncode, asked.stderr) == (0, "")
