@@ -18,7 +18,10 @@ from tracer.conventions import SPAN_STATE
 
 PREVIEW_CHARACTERS = 500
 NOTHING = Normalised()
-NO_ANSWERS = frozenset({SpanKind.TOOL, SpanKind.RETRIEVER, SpanKind.RERANKER, SpanKind.EMBEDDING, SpanKind.PROMPT})
+NO_ANSWERS = frozenset({SpanKind.TOOL, SpanKind.PROMPT})
+"""What these return is no answer where a model was called after it."""
+NEVER_ANSWERS = frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER, SpanKind.EMBEDDING})
+"""What these return, and what their parts say, was looked up: no root borrows its output there."""
 CALLING_KINDS = frozenset({SpanKind.LLM, SpanKind.AGENT})
 
 
@@ -412,14 +415,26 @@ def _may_borrow_output(n: Normalised) -> bool:
 
 def _lender(tree: Tree, top: Span, has: Callable[[Normalised], bool], *, first: bool) -> Span | None:
     """The first span below with a property; for the last, the direct children are asked before those further down."""
-    below = [span for span in tree.walk(tree.children.get(top.span_id, ())) if has(understood(span))]
-    if first or not below:
-        return below[0] if below else None
+    if first:
+        return next((span for span in tree.walk(tree.children.get(top.span_id, ())) if has(understood(span))), None)
+    below = [span for span in _answering(tree, top) if has(understood(span))]
+    if not below:
+        return None
     direct = [span for span in below if tree.parent.get(span.span_id) == top.span_id]
     last = max(direct or below, key=lambda span: (span.end_unix_nano, span.start_unix_nano))
     if understood(last).kind in NO_ANSWERS and _model_spoke_after(tree, top, last):
         return None
     return last
+
+
+def _answering(tree: Tree, top: Span) -> Iterable[Span]:
+    """The spans below, but for those that only look something up and their parts: a multi-query retriever asks a model for queries."""
+    stack = list(reversed(tree.children.get(top.span_id, ())))
+    while stack:
+        span = stack.pop()
+        if understood(span).kind not in NEVER_ANSWERS:
+            yield span
+            stack.extend(reversed(tree.children.get(span.span_id, ())))
 
 
 def _model_spoke_after(tree: Tree, top: Span, span: Span) -> bool:

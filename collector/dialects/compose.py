@@ -21,7 +21,7 @@ from collector.dialects.outcome import status_of
 from collector.dialects.reading import Fields, Reading
 from collector.dialects.retrieval import INDEX_SLOTS, fill_candidates, fill_found, fill_index, fill_retrieval
 from collector.dialects.tools import fill_offered, fill_tool
-from collector.dialects.values import text, unwrapped
+from collector.dialects.values import decoded, text, unwrapped
 from collector.making import maker
 from collector.model import (
     Normalised,
@@ -37,8 +37,8 @@ def compose(reading: Reading) -> Normalised:
     if reading.dialect < 0 or reading.dialect_name in OWN_ATTRIBUTES:
         plain.refine(reading)
     kind = reading.kind
-    reading.given = unwrapped(reading.take("input"))
-    reading.returned = unwrapped(reading.take("output"))
+    reading.given = unwrapped(_typed(reading, "input", reading.take("input")))
+    reading.returned = unwrapped(_typed(reading, "output", reading.take("output")))
     status, error = status_of(reading)
     resource = reading.span.resource.attributes
     fields: dict[str, Any] = {
@@ -62,6 +62,17 @@ def compose(reading: Reading) -> Normalised:
     fields["unmapped"] = tuple(reading.unmapped)
     fields["sources"] = reading.sources
     return _MAKE(**fields)
+
+
+def _typed(reading: Reading, side: str, value: Any) -> Any:
+    """`3`, `true` or `"Paris"` that are said to be JSON, as what they are; objects and lists were read as such in any case."""
+    if (
+        type(value) is str
+        and reading.attributes.get(f"{side}.mime_type") == "application/json"
+        and reading.sources.get(side) == f"{side}.value"
+    ):
+        return decoded(value)
+    return value
 
 
 _MAKE = maker(Normalised)

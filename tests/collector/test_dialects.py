@@ -28,6 +28,24 @@ def said(messages: Any) -> list[tuple[str, str | None]]:
     return [(message.role, message.content) for message in messages]
 
 
+@pytest.mark.parametrize(
+    ("text", "mime_type", "value"),
+    [
+        ("3", "application/json", 3),
+        ("true", "application/json", True),
+        ('"Paris"', "application/json", "Paris"),
+        ("null", "application/json", None),
+        ("cut short", "application/json", "cut short"),
+        ("3", "text/plain", "3"),
+        ("3", None, "3"),
+    ],
+)
+def test_a_scalar_that_is_said_to_be_json_is_its_value(text: str, mime_type: str | None, value: object) -> None:
+    for side in ("input", "output"):
+        given = {f"{side}.value": text, "openinference.span.kind": "CHAIN", **({f"{side}.mime_type": mime_type} if mime_type else {})}
+        assert getattr(understood(given), side) == value
+
+
 # ---- Kinds ----
 
 

@@ -111,6 +111,18 @@ def test_a_root_without_words_borrows_them_and_says_so() -> None:
     assert (summarise(spans).input_preview, summarise(spans).output_preview) == ("question", "answer")
 
 
+def test_what_was_looked_up_is_no_answer() -> None:
+    """A root that returned nothing takes none from a retriever, nor from a model that only wrote the retriever's queries."""
+    found = {"openinference.span.kind": "RETRIEVER", "output.value": '[{"content": "a passage"}]'}
+    root = span(1, input__value="why?")
+    queries = call(3, 2, start=2, **{"openinference.span.kind": "LLM", "output.value": "why, rephrased"})
+    spans = [root, span(2, 1, start=1, **found), queries]
+    assert summarise(spans).output_preview is None
+    assert borrow(spans)[0].normalised.output is None  # type: ignore[union-attr]
+    answered = [*spans, call(4, 1, start=20, **{"openinference.span.kind": "LLM", "output.value": "because"})]
+    assert summarise(answered).output_preview == "because"
+
+
 def test_previews_are_short_and_say_the_telling_part() -> None:
     summary = summarise([span(1, input__value='{"question": "Why?", "k": 5}', output__value="x" * 5000)])
     assert summary.input_preview == "Why?"
