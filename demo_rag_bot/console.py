@@ -8,20 +8,23 @@ Every option has an environment variable `RIGHTPASSAGE_<OPTION>`; the model endp
 
 from __future__ import annotations
 
+import inspect
+import io
 import json
 import signal
 import socket
 import sys
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeAlias
+from typing import Annotated, Any, NoReturn, TypeAlias, get_type_hints
 
 import httpx
 import openai
 import typer
+from opentelemetry.sdk.trace.export import SpanExporter
 from tqdm import tqdm
 
 import tracer
@@ -46,60 +49,166 @@ cli = typer.Typer(
 )
 
 
+# ---- Options ----
+
+
 def _option(*names: str, help: str, **more: Any) -> Any:
+    """An option with its environment variable."""
     long = next(name for name in names if name.startswith("--"))
     return typer.Option(*names, help=help, envvar="RIGHTPASSAGE_" + long[2:].replace("-", "_").upper(), **more)
 
 
-Docs: TypeAlias = Annotated[Path | None, _option("--docs", help="Folder of documentation. Default: this project's own.", metavar="DIR")]
-IndexFolder: TypeAlias = Annotated[
-    Path | None, _option("--index", help="Folder for index snapshots. Default: the user's cache.", metavar="DIR")
-]
-K: TypeAlias = Annotated[int, _option("--k", help="Passages that go on to the prompt.", min=1, max=50)]
-Faults: TypeAlias = Annotated[list[str] | None, _option("--fault", help="A fault to practise on; repeatable.", metavar="NAME")]
-Collector: TypeAlias = Annotated[
-    str | None, _option("--collector", help="Where traces and feedback go. Default: OTEL_* or localhost.", metavar="URL")
-]
-Token: TypeAlias = Annotated[str | None, _option("--token", help="The collector's token.", metavar="TOKEN")]
-Viewer: TypeAlias = Annotated[str | None, _option("--viewer", help="The viewer that trace links point at.", metavar="URL")]
-Threads: TypeAlias = Annotated[
-    Path | None, _option("--threads", help="SQLite file of the threads. Default: the user's data folder.", metavar="FILE")
-]
+def _number(name: str, least: int, most: int, *, help: str) -> Any:
+    """An option that takes a whole number; the refusal names the value and what is valid."""
+
+    def read(text: str) -> int:
+        with suppress(ValueError):
+            if least <= (number := int(text)) <= most:
+                return number
+        _refuse(f"{name} {text!r} is not a whole number from {least} to {most}")
+
+    return _option(name, help=help, parser=read, metavar=name[2:].upper())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The documentation and its index."""
+
+    docs: Annotated[Path | None, _option("--docs", help="Folder of documentation. Default: this project's own.", metavar="DIR")] = None
+    index: Annotated[Path | None, _option("--index", help="Folder for index snapshots. Default: the user's cache.", metavar="DIR")] = None
+
+    @property
+    def settings(self) -> BotSettings:
+        return BotSettings.of(self.docs, self.index)
+
+    @contextmanager
+    def opened(self, *, quiet: bool = False) -> Generator[tuple[Library, Index]]:
+        """The library and its index, with a progress bar while it is built; what cannot be opened ends the program with a line."""
+        try:
+            library = Library.open(self.settings)
+        except NotADirectoryError as error:
+            _refuse(str(error))
+        bar = tqdm(unit=" passages", leave=False, disable=quiet or None, file=sys.stderr)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.set_description(what)
+            bar.total = total
+            bar.update(done - bar.n)
+
+        try:
+            index = library.index(progress=progress)
+            bar.close()
+            for source, reason in library.corpus.skipped:
+                print(f"skipped {source}: {reason}", file=sys.stderr)
+            yield library, index
+        except (openai.OpenAIError, ValueError) as error:
+            _refuse(str(error))
+        finally:
+            bar.close()
+            library.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced(Place):
+    """Where the traces go, and where links to them point."""
+
+    collector: Annotated[
+        str | None, _option("--collector", help="Where traces and feedback go. Default: OTEL_* or localhost.", metavar="URL")
+    ] = None
+    token: Annotated[str | None, _option("--token", help="The collector's token.", metavar="TOKEN")] = None
+    viewer: Annotated[str | None, _option("--viewer", help="The viewer that trace links point at.", metavar="URL")] = None
+
+    def trace(self, exporter: SpanExporter | None = None) -> None:
+        tracer.configure(service="docs-bot", endpoint=self.collector, token=self.token, viewer=self.viewer, exporter=exporter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Traced):
+    """How questions are answered."""
+
+    k: Annotated[int, _number("--k", 1, 50, help="Passages that go on to the prompt.")] = Options.k
+    fault: Annotated[list[str] | None, _option("--fault", help="A fault to practise on; repeatable.", metavar="NAME")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threaded(Traced):
+    """Where conversations are kept."""
+
+    threads: Annotated[
+        Path | None, _option("--threads", help="SQLite file of the threads. Default: the user's data folder.", metavar="FILE")
+    ] = None
+
+    @contextmanager
+    def conversations(self, k: int = Options.k, faults: Sequence[str] | None = None) -> Generator[Conversations]:
+        with self.opened() as (library, index):
+            store = ThreadStore(self.threads or default_threads())
+            client = CollectorClient(self.collector, self.token, timeout_s=5) if self.collector else None
+            try:
+                yield Conversations(library, index, store, options=Options(k=k), faults=faults or (), collector=client)
+            finally:
+                store.close()
+                if client:
+                    client.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talked(Threaded, Asked):
+    """A bot that holds conversations."""
+
+    @contextmanager
+    def talk(self) -> Generator[Conversations]:
+        self.trace()
+        with self.conversations(self.k, self.fault) as talk:
+            yield talk
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is one of the classes above: each field of it becomes an option, after the command's own."""
+    name, kind = next(iter(get_type_hints(function).items()))
+    hints = get_type_hints(kind, include_extras=True)
+    own = [one for one in inspect.signature(function, eval_str=True).parameters.values() if one.name != name]
+    shared = [
+        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name]) for one in fields(kind)
+    ]
+
+    def call(**values: Any) -> None:
+        function(kind(**{one.name: values.pop(one.name) for one in shared}), **values)
+
+    call.__doc__ = function.__doc__
+    call.__annotations__ = {one.name: one.annotation for one in (*own, *shared)}
+    vars(call)["__signature__"] = inspect.Signature([*own, *shared])
+    cli.command(function.__name__.removesuffix("_command"))(call)
+    return function
+
+
+Port: TypeAlias = Annotated[int, _number("--port", 0, 65_535, help="Port; 0 takes a free one.")]
+Host: TypeAlias = Annotated[str, _option("--host", help="Address to bind.", metavar="HOST")]
 AsJson: TypeAlias = Annotated[bool, _option("--json", help="Print JSON.")]
 
 
 # ---- ask ----
 
 
-@cli.command()
+@command
 def ask(
+    given: Asked,
     question: Annotated[str | None, typer.Argument(help="The question.", show_default=False)] = None,
-    docs: Docs = None,
     questions: Annotated[
         Path | None, _option("--questions", help="A file of questions, one JSON object a line: {id, question, history?}.", metavar="FILE")
     ] = None,
     as_json: AsJson = False,
-    k: K = Options.k,
-    fault: Faults = None,
-    index: IndexFolder = None,
-    collector: Collector = None,
-    token: Token = None,
-    viewer: Viewer = None,
 ) -> None:
     """Answer one question, or every question of a file, in order."""
-    batch = list(_read_questions(questions)) if questions else []
     if bool(question) == bool(questions):
         _refuse("say either a question or --questions FILE")
-    configure(collector, token, viewer)
-    with opened(BotSettings.of(docs, index), quiet=as_json) as (library, searched):
-        bot = Bot.on(searched, library.endpoint, Options(k=k))
-        if not batch:
-            assert question is not None
-            answer = broken(bot, library, fault or (), question).ask(question)
-            _print_json(answer_json(answer)) if as_json else _print_answer(answer)
+    batch = list(_read_questions(questions)) if questions else [{"question": _readable(question or "")}]
+    given.trace()
+    with given.opened(quiet=as_json) as (library, searched):
+        bot = Bot.on(searched, library.endpoint, Options(k=given.k))
         for one in batch:
-            answer = broken(bot, library, fault or (), one["question"]).ask(one["question"], one.get("history") or ())
-            _print_json({"id": one["id"], **answer_json(answer)}) if as_json else _print_answer(answer)
+            answer = broken(bot, library, given.fault or (), one["question"]).ask(one["question"], one.get("history") or ())
+            numbered = {"id": one["id"]} if questions else {}
+            _print_json({**numbered, **answer_json(answer)}) if as_json else _print_answer(answer)
 
 
 def _read_questions(path: Path) -> Iterator[dict[str, Any]]:
@@ -144,33 +253,22 @@ def _print_answer(answer: Answer) -> None:
 # ---- serve ----
 
 
-@cli.command()
+@command
 def serve(
-    docs: Docs = None,
-    port: Annotated[int, _option("--port", help="Port; 0 takes a free one.", min=0, max=65_535)] = PORT,
-    host: Annotated[str, _option("--host", help="Address to bind.")] = HOST,
+    given: Talked,
+    port: Port = PORT,
+    host: Host = HOST,
     allow_host: Annotated[
         list[str] | None, _option("--allow-host", help="Another name this bot is asked for by; repeatable.", metavar="NAME")
     ] = None,
-    k: K = Options.k,
-    fault: Faults = None,
-    index: IndexFolder = None,
-    threads: Threads = None,
-    collector: Collector = None,
-    token: Token = None,
-    viewer: Viewer = None,
 ) -> None:
     """The bot over HTTP: what the viewer's Ask page talks to."""
     from demo_rag_bot.serve import LOOPBACK, app
 
     listener = _listen(host, port)
-    configure(collector, token, viewer)
-    with (
-        opened(BotSettings.of(docs, index)) as (library, searched),
-        conversations(library, searched, threads, k, fault, collector, token) as talk,
-    ):
+    with given.talk() as talk:
         bound_host, bound_port = listener.getsockname()[:2]
-        application = app(talk, allowed_hosts=(*LOOPBACK, bound_host, *(allow_host or ())), collector=collector, viewer=viewer)
+        application = app(talk, allowed_hosts=(*LOOPBACK, bound_host, *(allow_host or ())), collector=given.collector, viewer=given.viewer)
         print(f"ready http://{bound_host}:{bound_port}", flush=True)
         _run(application, listener)
 
@@ -198,23 +296,10 @@ def _listen(host: str, port: int) -> socket.socket:
 # ---- chat ----
 
 
-@cli.command()
-def chat(
-    docs: Docs = None,
-    k: K = Options.k,
-    fault: Faults = None,
-    index: IndexFolder = None,
-    threads: Threads = None,
-    collector: Collector = None,
-    token: Token = None,
-    viewer: Viewer = None,
-) -> None:
+@command
+def chat(given: Talked) -> None:
     """A conversation in the terminal; `/help` lists the commands, an empty line ends it."""
-    configure(collector, token, viewer)
-    with (
-        opened(BotSettings.of(docs, index)) as (library, searched),
-        conversations(library, searched, threads, k, fault, collector, token) as talk,
-    ):
+    with given.talk() as talk:
         thread_id = f"terminal-{uuid.uuid4().hex[:12]}"
         while text := _ask_user():
             reply = talk.say(thread_id, text, user="you", channel="terminal", on_text=lambda piece: print(piece, end="", flush=True))
@@ -226,7 +311,7 @@ def chat(
 
 def _ask_user() -> str:
     try:
-        return input("\n> ").strip()
+        return _readable(input("\n> ")).strip()
     except (EOFError, KeyboardInterrupt):
         return ""
 
@@ -234,20 +319,11 @@ def _ask_user() -> str:
 # ---- slack ----
 
 
-@cli.command()
+@command
 def slack(
-    port: Annotated[
-        int | None, _option("--port", help="Take events over HTTP on this port instead of Socket Mode.", min=0, max=65_535)
-    ] = None,
-    host: Annotated[str, _option("--host", help="Address to bind.")] = HOST,
-    docs: Docs = None,
-    k: K = Options.k,
-    fault: Faults = None,
-    index: IndexFolder = None,
-    threads: Threads = None,
-    collector: Collector = None,
-    token: Token = None,
-    viewer: Viewer = None,
+    given: Talked,
+    port: Annotated[int | None, _number("--port", 0, 65_535, help="Take events over HTTP on this port instead of Socket Mode.")] = None,
+    host: Host = HOST,
 ) -> None:
     """The bot in Slack. Needs SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP, with --port)."""
     from slack_sdk.errors import SlackApiError
@@ -255,11 +331,7 @@ def slack(
     from demo_rag_bot.slack import PATH, Adapter, SlackRefused, SlackSettings, http_app, socket_mode
 
     listener = _listen(host, port) if port is not None else None
-    configure(collector, token, viewer)
-    with (
-        opened(BotSettings.of(docs, index)) as (library, searched),
-        conversations(library, searched, threads, k, fault, collector, token) as talk,
-    ):
+    with given.talk() as talk:
         try:
             adapter = Adapter(talk, SlackSettings.from_environment())
             if listener:
@@ -278,62 +350,47 @@ def slack(
 # ---- seed ----
 
 
-@cli.command()
-def seed(
-    collector: Annotated[str, _option("--collector", help="The collector to fill.", metavar="URL")],
-    docs: Docs = None,
-    index: IndexFolder = None,
-    threads: Threads = None,
-    token: Token = None,
-    viewer: Viewer = None,
-) -> None:
-    """Fill a collector, and the chat, with a week of made-up conversations; those of an earlier seeding go."""
+@command
+def seed(given: Threaded) -> None:
+    """Fill the collector, and the chat, with a week of made-up conversations; those of an earlier seeding go."""
     from demo_rag_bot.seed import Backdated
     from demo_rag_bot.seed import seed as fill
 
+    if not given.collector:
+        _refuse("say which collector to fill: --collector URL")
     exporter = Backdated()
-    tracer.configure(service="docs-bot", exporter=exporter, viewer=viewer)
-    settings = BotSettings.of(docs, index)
-    with opened(settings) as (library, searched), conversations(library, searched, threads, Options.k, (), collector, token) as talk:
+    given.trace(exporter)
+    with given.conversations() as talk:
         try:
-            count = fill(talk, exporter, collector, token)
+            count = fill(talk, exporter, given.collector, given.token)
         except httpx.HTTPError as error:
-            _refuse(f"the collector at {collector} took no traces: {error}")
-    print(f"asked {count} questions; the traces are in {collector}")
+            _refuse(f"the collector at {given.collector} took no traces: {error}")
+    print(f"asked {count} questions; the traces are in {given.collector}")
 
 
 # ---- evaluate ----
 
 
-@cli.command()
+@command
 def evaluate(
+    given: Asked,
     questions: Annotated[
         Path | None, _option("--questions", help="Questions with gold. Default: the set about this project.", metavar="FILE")
     ] = None,
-    docs: Docs = None,
-    k: K = Options.k,
-    fault: Faults = None,
-    index: IndexFolder = None,
     rows: Annotated[bool, _option("--rows", help="A line for each question.")] = False,
     as_json: AsJson = False,
-    collector: Collector = None,
-    token: Token = None,
-    viewer: Viewer = None,
 ) -> None:
     """Ask the evaluation set and print hit@k, MRR, nDCG, abstention, citations and latency."""
-    if collector:
-        configure(collector, token, viewer)
-    else:
-        tracer.disable()
-    with opened(BotSettings.of(docs, index), quiet=as_json) as (library, searched):
+    given.trace() if given.collector else tracer.disable()
+    with given.opened(quiet=as_json) as (library, searched):
         asked = load(questions)
         if wrong := check(asked, searched.passages):
             _refuse("the question set does not fit these docs:\n  " + "\n  ".join(wrong))
-        healthy = Bot.on(searched, library.endpoint, Options(k=k))
+        healthy = Bot.on(searched, library.endpoint, Options(k=given.k))
         results = [
             result
             for one in tqdm(asked, unit=" questions", leave=False, disable=as_json or None)
-            for result in ask_all(broken(healthy, library, fault or (), one.question), [one])
+            for result in ask_all(broken(healthy, library, given.fault or (), one.question), [one])
         ]
     if as_json:
         for result in results:
@@ -387,12 +444,11 @@ def _print_figures(table: Mapping[str, Figures]) -> None:
 # ---- index ----
 
 
-@cli.command("index")
-def index_command(docs: Docs = None, index: IndexFolder = None, as_json: AsJson = False) -> None:
+@command
+def index_command(given: Place, as_json: AsJson = False) -> None:
     """Build the index of a docs folder, or say what is in it; earlier snapshots are listed below the current one."""
-    settings = BotSettings.of(docs, index)
-    with opened(settings, quiet=as_json) as (_, searched):
-        earlier = [manifest for manifest in snapshots(settings.snapshots) if manifest.version != searched.manifest.version]
+    with given.opened(quiet=as_json) as (_, searched):
+        earlier = [manifest for manifest in snapshots(given.settings.snapshots) if manifest.version != searched.manifest.version]
         if as_json:
             _print_json({"current": _manifest_json(searched.manifest), "earlier": [_manifest_json(manifest) for manifest in earlier]})
             return
@@ -405,60 +461,17 @@ def _manifest_json(manifest: Manifest) -> Mapping[str, Any]:
     return {name: getattr(manifest, name) for name in Manifest.__slots__}
 
 
-# ---- What the commands share ----
+# ---- In and out ----
 
 
-def configure(collector: str | None, token: str | None, viewer: str | None) -> None:
-    tracer.configure(service="docs-bot", endpoint=collector, token=token, viewer=viewer)
-
-
-def _library(settings: BotSettings) -> Library:
-    try:
-        return Library.open(settings)
-    except NotADirectoryError as error:
-        _refuse(str(error))
-
-
-@contextmanager
-def opened(settings: BotSettings, *, quiet: bool = False) -> Generator[tuple[Library, Index]]:
-    """The library and its index, with a progress bar while it is built; what cannot be opened ends the program with a line."""
-    library = _library(settings)
-    bar = tqdm(unit=" passages", leave=False, disable=quiet or None, file=sys.stderr)
-
-    def progress(what: str, done: int, total: int) -> None:
-        bar.set_description(what)
-        bar.total = total
-        bar.update(done - bar.n)
-
-    try:
-        index = library.index(progress=progress)
-        bar.close()
-        for source, reason in library.corpus.skipped:
-            print(f"skipped {source}: {reason}", file=sys.stderr)
-        yield library, index
-    except (openai.OpenAIError, ValueError) as error:
-        _refuse(str(error))
-    finally:
-        bar.close()
-        library.close()
-
-
-@contextmanager
-def conversations(
-    library: Library, index: Index, threads: Path | None, k: int, fault: Sequence[str] | None, collector: str | None, token: str | None
-) -> Generator[Conversations]:
-    store = ThreadStore(threads or default_threads())
-    client = CollectorClient(collector, token, timeout_s=5) if collector else None
-    try:
-        yield Conversations(library, index, store, options=Options(k=k), faults=fault or (), collector=client)
-    finally:
-        store.close()
-        if client:
-            client.close()
+def _readable(text: str) -> str:
+    """Text as typed, also where Python took the terminal's UTF-8 for ASCII."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _print_json(value: Mapping[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    escaped = sys.stdout.encoding.lower().replace("-", "") != "utf8"  # such JSON can be printed anywhere, and nothing is lost
+    print(json.dumps(value, ensure_ascii=escaped), flush=True)
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -467,5 +480,8 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def run() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the terminal's encoding lacks is a question mark, not a traceback
     cli()
     return 0

@@ -6,6 +6,7 @@ One connection behind one lock: a chat is never busy enough for more. A message 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import threading
@@ -66,7 +67,8 @@ class ThreadStore:
 
     def __init__(self, path: Path | str) -> None:
         if path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # what people ask is for the owner alone, like their traces
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, check_same_thread=False, timeout=10)
         self._db.row_factory = sqlite3.Row

@@ -57,9 +57,22 @@ def test_what_is_wrong_is_one_line(docs: Path, tmp_path: Path) -> None:
         (["ask"], "either a question or --questions"),
         (["ask", "--questions", "bad.jsonl"], "bad.jsonl:1"),
         (["ask", "hello", "--docs", str(docs), "--fault", "nonsense"], "unknown fault"),
+        (["ask", "hello", "--k", "zz"], "--k 'zz' is not a whole number from 1 to 50"),
+        (["serve", "--port", "99999"], "--port '99999' is not a whole number from 0 to 65535"),
+        (["seed"], "--collector URL"),
     ]:
         done = run(*arguments, cwd=tmp_path)
         assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+
+
+def test_an_ascii_terminal_gets_an_answer_and_json_loses_nothing(docs: Path, tmp_path: Path) -> None:
+    ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    question = "ボリュームを削除するには?"
+    told = run("ask", question, "--docs", str(docs), cwd=tmp_path, **ascii_only)
+    assert (told.returncode, "harbour volume rm" in told.stdout) == (0, True), told.stderr
+    done = run("ask", question, "--docs", str(docs), "--json", cwd=tmp_path, **ascii_only)
+    assert json.loads(done.stdout)["question"] == question
+    assert "ボリュームを削除" in json.loads(done.stdout)["answer"]
 
 
 def test_skipped_files_are_named(docs: Path, tmp_path: Path) -> None:

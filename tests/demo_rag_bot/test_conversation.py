@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from json import dumps, loads
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -120,3 +121,12 @@ def test_feedback_on_what_is_not_there_is_refused(talk: Conversations) -> None:
     question = talk.store.thread("t1")["messages"][0]
     with pytest.raises(ValueError, match="bot's messages"):
         talk.give_feedback(Feedback(question["id"], "ada", 1))
+
+
+def test_what_people_asked_is_for_the_owner_alone(tmp_path: Path) -> None:
+    store = ThreadStore(tmp_path / "new" / "threads.db")
+    store.open_thread("t1", channel="docs-help", user="ada")
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "new").iterdir()}
+    store.close()
+    assert set(modes.values()) == {"0o600"}, modes
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
