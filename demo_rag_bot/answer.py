@@ -15,10 +15,11 @@ from string import Template
 
 import tracer
 from demo_rag_bot.endpoint import Message
+from demo_rag_bot.index import Candidate
 from demo_rag_bot.local_model import count_tokens
-from demo_rag_bot.retrieval import Candidate
 
 MAX_SOURCES = 5
+SHORTEST_CUT = 10  # tokens; a first passage cut shorter says nothing
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 
 
@@ -62,51 +63,46 @@ class Answer:
 
 
 @cache
-def template(name: str) -> Template:
-    return Template(files("demo_rag_bot").joinpath("prompts", f"{name}.md").read_text("utf-8"))
+def template(name: str) -> str:
+    return files("demo_rag_bot").joinpath("prompts", f"{name}.md").read_text("utf-8")
 
 
-@tracer.prompt("assemble prompt", stage="assemble", ignore=["candidates"], capture_output=False)
-def assemble(question: str, candidates: Sequence[Candidate], *, budget: int, history: Sequence[str] = ()) -> Assembled:
-    """The messages for the model: instructions, then as many passages, best first, as fit `budget` tokens, then the question."""
-    used: list[Candidate] = []
-    blocks: list[str] = []
-    placements: list[dict[str, object]] = []
-    left = budget
-    for candidate in candidates:
-        head = f"[{len(used) + 1}] {candidate.passage.link} ({candidate.passage.title} > {candidate.passage.heading})\n"
-        room = 4 * (left - count_tokens(head))
-        text = candidate.passage.text
-        if count_tokens(head + text) > left:
-            if used or room < 40:
-                placements.append({"id": candidate.passage.id, "position": len(placements) + 1, "tokens": 0, "cut": True})
-                continue
-            text = text[:room]
-        used.append(candidate)
-        blocks.append(head + text)
-        left -= count_tokens(head + text)
-        placements.append(
-            {
-                "id": candidate.passage.id,
-                "position": len(placements) + 1,
-                "message": 1,
-                "tokens": count_tokens(text),
-                "cut": len(text) < len(candidate.passage.text),
-            }
-        )
-    variables = {"passages": "\n\n".join(blocks), "question": question, "history": "\n".join(history)}
-    instructions, _, request = template("answer").template.partition("\n---\n")
-    messages = [
+def filled(name: str, **variables: str) -> list[Message]:
+    """The messages of a prompt: what stands above its rule are instructions, what stands below is the request."""
+    instructions, _, request = template(name).partition("\n---\n")
+    return [
         {"role": "system", "content": instructions.strip()},
         {"role": "user", "content": Template(request.strip()).substitute(variables)},
     ]
-    for placement, block in zip((placement for placement in placements if placement.get("message")), blocks, strict=True):
-        start = messages[1]["content"].index(block)
-        placement.update(start=start, end=start + len(block))
-    tracer.current_span().set_prompt(template("answer").template, variables, name="answer").set_placement(placements).set_messages(
-        input=messages
-    )
-    return Assembled(messages, used)
+
+
+@tracer.prompt("assemble prompt", stage="assemble", ignore=["candidates"], capture_output=False)
+def assemble(question: str, candidates: Sequence[Candidate], *, budget: int) -> Assembled:
+    """The messages for the model: instructions, then as many passages, best first, as fit `budget` tokens, then the question."""
+    blocks: dict[str, str] = {}  # id of a passage → what stands in the prompt
+    for candidate in candidates:
+        passage = candidate.passage
+        head = f"[{len(blocks) + 1}] {passage.link} ({passage.title} > {passage.heading})\n"
+        room = budget - sum(map(count_tokens, blocks.values())) - count_tokens(head)
+        if count_tokens(passage.text) <= room:
+            blocks[passage.id] = head + passage.text
+        elif not blocks and room >= SHORTEST_CUT:
+            blocks[passage.id] = head + passage.text[: 4 * room]
+    variables = {"passages": "\n\n".join(blocks.values()), "question": question}
+    messages = filled("answer", **variables)
+    placements = [_placement(place, one, blocks.get(one.passage.id), messages[1]["content"]) for place, one in enumerate(candidates, 1)]
+    tracer.current_span().set_prompt(template("answer"), variables, name="answer").set_placement(placements).set_messages(input=messages)
+    return Assembled(messages, [candidate for candidate in candidates if candidate.passage.id in blocks])
+
+
+def _placement(position: int, candidate: Candidate, block: str | None, prompt: str) -> dict[str, object]:
+    """Where a passage stands in the prompt, and whether all of it does."""
+    passage = candidate.passage
+    told: dict[str, object] = {"id": passage.id, "position": position}
+    if block is None:
+        return told | {"tokens": 0, "cut": True}
+    start, cut = prompt.index(block), not block.endswith(passage.text)
+    return told | {"message": 1, "start": start, "end": start + len(block), "tokens": count_tokens(block), "cut": cut}
 
 
 @tracer.guardrail("check citations", stage="cite", ignore=["passages"])

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from string import Template
 from typing import Self
 
 import openai
 
 import tracer
-from demo_rag_bot.answer import Answer, assemble, cite, links, template
+from demo_rag_bot.answer import Answer, assemble, cite, filled, links
 from demo_rag_bot.endpoint import BadReply, Endpoint
 from demo_rag_bot.evidence import ENOUGH, weigh
-from demo_rag_bot.index import Index
+from demo_rag_bot.index import Candidate, Index
 from demo_rag_bot.local_model import NOT_FOUND
 from demo_rag_bot.local_model import rewrite as rewrite_offline
 from demo_rag_bot.rerank import Reranker
-from demo_rag_bot.retrieval import Candidate, Retriever
+from demo_rag_bot.retrieval import Retriever
 
 Say = Callable[[str], None]
 """Told each piece of the answer as it arrives."""
@@ -85,22 +84,22 @@ class Bot:
         """The question as it will be searched: a follow-up gets what the conversation says it is about."""
         if not history:
             return question
-        instructions, _, request = template("rewrite").template.partition("\n---\n")
         earlier = "\n".join(f"User: {line}" for line in history[-self.options.history :])
-        user = Template(request.strip()).substitute(history=earlier, question=question)
-        messages = [{"role": "system", "content": instructions.strip()}, {"role": "user", "content": user}]
+        messages = filled("rewrite", history=earlier, question=question)
         try:
             return "".join(self.endpoint.stream(messages, stage="rewrite")).strip() or question
         except openai.OpenAIError as error:  # the search can go on without the model, and its passages are worth having
             tracer.current_span().set_error(error)
-            return rewrite_offline(user)
+            return rewrite_offline(messages[1]["content"])
 
     def generate(self, messages: Sequence[dict[str, str]], say: Say) -> str:
-        pieces: list[str] = []
+        text = told = ""
         for piece in self.endpoint.stream(messages, stage="generate"):
-            pieces.append(piece)
-            say(piece)
-        return "".join(pieces)
+            text += piece
+            if not NOT_FOUND.startswith(text.strip()[: len(NOT_FOUND)]):  # that is not for the user's eyes
+                say(text[len(told) :])
+                told = text
+        return text
 
 
 # ---- The three ways a question ends ----

@@ -11,9 +11,8 @@ import math
 from collections.abc import Sequence
 
 import tracer
-from demo_rag_bot.index import Index
+from demo_rag_bot.index import Candidate, Index
 from demo_rag_bot.rerank import above, in_one_place
-from demo_rag_bot.retrieval import Candidate
 
 LOOKED_AT = 3  # passages
 LONG = 6  # words; what a longer question leaves open says less

@@ -20,11 +20,11 @@ import tracer
 from demo_rag_bot.bot import Bot
 from demo_rag_bot.corpus import Corpus, Page
 from demo_rag_bot.endpoint import Endpoint, Message
-from demo_rag_bot.index import Hit
+from demo_rag_bot.index import Candidate
 from demo_rag_bot.local_model import NOT_FOUND
 from demo_rag_bot.passages import Cutting
 from demo_rag_bot.rerank import Reranker
-from demo_rag_bot.retrieval import Candidate, Retriever
+from demo_rag_bot.retrieval import Retriever
 from demo_rag_bot.settings import Library
 
 TIMEOUT_S = 0.3
@@ -117,7 +117,7 @@ class _DenseOnly(Retriever):
     """Lexical search is switched off, so that nothing makes up for the vectors."""
 
     @tracer.retriever("lexical search", stage="recall", capture_output=False)
-    def lexical(self, query: str, depth: int) -> list[Hit]:
+    def lexical(self, query: str, depth: int) -> list[Candidate]:
         return []
 
 

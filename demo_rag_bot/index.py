@@ -5,8 +5,8 @@ It lives in memory and is read-only; `snapshots.py` builds it from passages, kee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import faiss
@@ -43,11 +43,19 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage by its position in the index, with the score of the search that found it."""
+class Candidate:
+    """A passage on its way to the prompt, with its latest score."""
 
-    position: int
+    passage: Passage
+    position: int  # in the index
     score: float
+    dropped: str | None = None
+    recall: Mapping[str, float] = field(default_factory=dict)  # what each search gave it
+
+    def as_document(self) -> Mapping[str, object]:
+        passage = self.passage
+        place = {"source": passage.source, "title": passage.title, "heading": passage.heading, "link": passage.link}
+        return {"id": passage.id, "content": passage.text, "score": self.score, "metadata": place}
 
 
 class Index:
@@ -65,20 +73,16 @@ class Index:
         passage = self.passages[position]
         return terms(f"{passage.title} {passage.heading} {passage.text}")
 
-    def dense(self, vector: Vectors, n: int) -> list[Hit]:
+    def dense(self, vector: Vectors, n: int) -> list[Candidate]:
         """The `n` passages whose vectors are closest to `vector` by cosine."""
         scores, positions = self._faiss.search(vector[None, :], min(n, len(self.passages)))
-        return [Hit(int(position), float(score)) for position, score in zip(positions[0], scores[0], strict=True) if position >= 0]
+        return self._candidates(positions[0][positions[0] >= 0], scores[0])
 
-    def lexical(self, question: str, n: int) -> list[Hit]:
+    def lexical(self, question: str, n: int) -> list[Candidate]:
         """The `n` passages with the highest BM25 score for the words of the question."""
-        return best(self.lexicon.scores(question), n)
+        scores = self.lexicon.scores(question)
+        order = np.argsort(-scores, kind="stable")[:n]
+        return self._candidates(order[scores[order] > 0], scores[order])
 
-
-def best(scores: Vectors, n: int) -> list[Hit]:
-    """The `n` highest positive scores, best first."""
-    n = min(n, len(scores))
-    top = np.argpartition(-scores, n - 1)[:n] if n else np.zeros(0, int)
-    return [
-        Hit(int(position), float(scores[position])) for position in top[np.argsort(-scores[top], kind="stable")] if scores[position] > 0
-    ]
+    def _candidates(self, positions: NDArray[np.intp], scores: Vectors) -> list[Candidate]:
+        return [Candidate(self.passages[place], int(place), float(score)) for place, score in zip(positions, scores, strict=False)]

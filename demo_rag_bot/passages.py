@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from demo_rag_bot.corpus import Page
@@ -141,36 +141,31 @@ def _joined(sections: Iterator[_Section], cutting: Cutting) -> Iterator[_Section
 
 def _parts(blocks: Sequence[str], cutting: Cutting) -> Iterator[str]:
     """Blocks packed into parts of `target` to `limit` words."""
-    part: list[str] = []
-    length = 0
-    for block in (piece for whole in blocks for piece in _pieces(whole, cutting.limit)):
-        size = len(block.split())
-        if part and (length + size > cutting.limit or length >= cutting.target):
-            yield "\n\n".join(part)
-            part, length = [], 0
-        part.append(block)
-        length += size
-    if part:
-        yield "\n\n".join(part)
+    return _packed((piece for block in blocks for piece in _pieces(block, cutting.limit)), "\n\n", cutting.target, cutting.limit)
 
 
 def _pieces(block: str, limit: int) -> Iterator[str]:
-    """A block over the limit, cut between lines (and a single endless line between words)."""
+    """A block over the limit, cut between lines, and an endless line between words."""
     if len(block.split()) <= limit:
-        yield block
-        return
-    piece: list[str] = []
-    length = 0
-    for line in block.splitlines():
-        size = len(line.split())
-        if piece and length + size > limit:
-            yield "\n".join(piece)
-            piece, length = [], 0
-        if size > limit:
-            words = line.split()
-            yield from (" ".join(words[start : start + limit]) for start in range(0, size, limit))
-            continue
-        piece.append(line)
+        return iter((block,))
+    lines = (piece for line in block.splitlines() for piece in _between_words(line, limit))
+    return _packed(lines, "\n", limit, limit)
+
+
+def _between_words(line: str, limit: int) -> Iterator[str]:
+    words = line.split()
+    return iter((line,)) if len(words) <= limit else (" ".join(words[start : start + limit]) for start in range(0, len(words), limit))
+
+
+def _packed(pieces: Iterable[str], joint: str, target: int, limit: int) -> Iterator[str]:
+    """Pieces joined until they have `target` words, none over `limit`."""
+    pack, length = list[str](), 0
+    for piece in pieces:
+        size = len(piece.split())
+        if pack and (length + size > limit or length >= target):
+            yield joint.join(pack)
+            pack, length = [], 0
+        pack.append(piece)
         length += size
-    if piece:
-        yield "\n".join(piece)
+    if pack:
+        yield joint.join(pack)

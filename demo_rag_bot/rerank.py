@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tracer
-from demo_rag_bot.index import Index
+from demo_rag_bot.index import Candidate, Index
 from demo_rag_bot.lexicon import Asked, Lexicon
-from demo_rag_bot.retrieval import Candidate, as_candidates
+from demo_rag_bot.retrieval import as_candidates
 
 # Weights beside 1 for BM25, each feature at most 1 within the candidates. Fitted, rounded and tuned on six projects
 # (docs/decisions/0063).
@@ -98,17 +98,11 @@ def in_one_place(sequence: Sequence[str], asked: Sequence[Asked], worth: Sequenc
 
 
 def _spread(scored: Sequence[Candidate]) -> list[Candidate]:
-    """Best first, where each passage taken lowers the others of its section."""
-    left, taken = list(scored), list[Candidate]()
-    sections = Counter[tuple[str, str]]()
-
-    def now(candidate: Candidate) -> float:
-        repeats = SAME_SECTION ** sections[candidate.passage.source, candidate.passage.anchor]
-        return candidate.score * repeats if candidate.score > 0 else candidate.score
-
-    while left:
-        best = max(left, key=now)
-        left.remove(best)
-        taken.append(replace(best, score=now(best)))
-        sections[best.passage.source, best.passage.anchor] += 1
-    return taken
+    """Best first, where each passage of a section lowers those after it."""
+    before = Counter[tuple[str, str]]()
+    spread: list[Candidate] = []
+    for one in sorted(scored, key=lambda candidate: -candidate.score):
+        section = one.passage.source, one.passage.anchor
+        spread.append(replace(one, score=one.score * SAME_SECTION ** before[section]) if one.score > 0 else one)
+        before[section] += 1
+    return sorted(spread, key=lambda candidate: -candidate.score)

@@ -8,33 +8,14 @@ candidates as the answer will get, so that a passage which missed the cut is in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import tracer
 from demo_rag_bot.endpoint import BadReply, Endpoint
-from demo_rag_bot.index import Hit, Index
-from demo_rag_bot.passages import Passage
+from demo_rag_bot.index import Candidate, Index
 
 RRF_K = 60  # Cormack et al. 2009; 60 is the value everybody keeps
 CANDIDATES_PER_RESULT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A passage on its way to the prompt, with its latest score."""
-
-    passage: Passage
-    position: int  # in the index
-    score: float
-    dropped: str | None = None
-    recall: Mapping[str, float] = field(default_factory=dict)  # what each search gave it
-
-    def as_document(self) -> Mapping[str, object]:
-        return {"id": self.passage.id, "content": self.passage.text, "score": self.score, "metadata": describe(self.passage)}
-
-
-def describe(passage: Passage) -> dict[str, str]:
-    return {"source": passage.source, "title": passage.title, "heading": passage.heading, "link": passage.link}
 
 
 @dataclass(frozen=True)
@@ -57,33 +38,28 @@ class Retriever:
         return kept
 
     @tracer.retriever("dense search", stage="recall", capture_output=False)
-    def dense(self, query: str, depth: int) -> list[Hit]:
-        vector, manifest = self.endpoint.embed_query(query), self.index.manifest
-        if len(vector) != manifest.dimension:
-            raise BadReply(f"the index holds vectors of {manifest.dimension} numbers, {self.endpoint.embedding_model} gave {len(vector)}")
-        hits = self.index.dense(vector, depth)
-        self._record(query, hits, "cosine")
-        return hits
+    def dense(self, query: str, depth: int) -> list[Candidate]:
+        vector, expected = self.endpoint.embed_query(query), self.index.manifest.dimension
+        if len(vector) != expected:
+            raise BadReply(f"the index holds vectors of {expected} numbers, {self.endpoint.embedding_model} gave {len(vector)}")
+        return self._recorded(query, self.index.dense(vector, depth), "cosine")
 
     @tracer.retriever("lexical search", stage="recall", capture_output=False)
-    def lexical(self, query: str, depth: int) -> list[Hit]:
-        hits = self.index.lexical(query, depth)
-        self._record(query, hits, "bm25")
-        return hits
+    def lexical(self, query: str, depth: int) -> list[Candidate]:
+        return self._recorded(query, self.index.lexical(query, depth), "bm25")
 
     @tracer.retriever("fuse", stage="fuse", ignore=["searches"], capture_output=False)
-    def fuse(self, searches: Mapping[str, Sequence[Hit]]) -> list[Candidate]:
+    def fuse(self, searches: Mapping[str, Sequence[Candidate]]) -> list[Candidate]:
         """Reciprocal Rank Fusion: each search adds 1 / (60 + rank)."""
-        scores: dict[int, float] = {}
-        recall: dict[int, dict[str, float]] = {}
-        for name, hits in searches.items():
-            for rank, hit in enumerate(hits, 1):
-                scores[hit.position] = scores.get(hit.position, 0.0) + 1 / (RRF_K + rank)
-                recall.setdefault(hit.position, {})[name] = hit.score
-        order = sorted(scores, key=lambda position: -scores[position])
-        fused = [Candidate(self.index.passages[position], position, scores[position], recall=recall[position]) for position in order]
-        tracer.current_span().set_candidates(as_candidates(fused), score_kind="rrf")
-        return fused
+        fused: dict[int, Candidate] = {}
+        for name, found in searches.items():
+            for rank, one in enumerate(found, 1):
+                so_far = fused.get(one.position, replace(one, score=0.0))
+                score = so_far.score + 1 / (RRF_K + rank)
+                fused[one.position] = replace(so_far, score=score, recall={**so_far.recall, name: one.score})
+        ranked = sorted(fused.values(), key=lambda candidate: -candidate.score)
+        tracer.current_span().set_candidates(as_candidates(ranked), score_kind="rrf")
+        return ranked
 
     @tracer.retriever("filter", stage="filter", ignore=["candidates"], capture_output=False)
     def filter(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -100,11 +76,10 @@ class Retriever:
         tracer.current_span().set_candidates(as_candidates(judged), score_kind="rrf")
         return [candidate for candidate in judged if candidate.dropped is None]
 
-    def _record(self, query: str, hits: Sequence[Hit], score_kind: str) -> None:
-        found = [Candidate(self.index.passages[hit.position], hit.position, hit.score) for hit in hits]
-        span = tracer.current_span()
-        span.set_query(query).set_candidates(as_candidates(found), score_kind=score_kind)
+    def _recorded(self, query: str, found: list[Candidate], score_kind: str) -> list[Candidate]:
+        span = tracer.current_span().set_query(query).set_candidates(as_candidates(found), score_kind=score_kind)
         self._record_index(span)
+        return found
 
     def _record_index(self, span: tracer.Span) -> None:
         manifest = self.index.manifest
@@ -122,12 +97,6 @@ class Retriever:
 def as_candidates(candidates: Iterable[Candidate]) -> list[dict[str, object]]:
     """By id and score; the texts stand in the reranker's input, once."""
     return [
-        {
-            "id": candidate.passage.id,
-            "rank": rank,
-            "score": candidate.score,
-            "dropped": candidate.dropped,
-            "metadata": {"source": candidate.passage.source},
-        }
-        for rank, candidate in enumerate(candidates, 1)
+        {"id": one.passage.id, "rank": rank, "score": one.score, "dropped": one.dropped, "metadata": {"source": one.passage.source}}
+        for rank, one in enumerate(candidates, 1)
     ]
