@@ -169,13 +169,18 @@ def _sentences(passage: int, head: str, text: str) -> Iterator[_Sentence]:
         if kind == "heading":
             head, place = f"{head} {lines[0].strip('# ')}", 0
             continue
-        said = _said(kind, lines)
+        above = {_plain(part) for part in re.split(r" > |[()]", head)}
+        said = [one for one in _said(kind, lines) if _plain(one) not in above]
         leads_in = bool(said) and said[-1].endswith((":", "："))
         below, items = _below(blocks[number + 1 :], leads_in)
         for one in said[:-1] if leads_in and not below else said:
             led = one is said[-1] and kind != "table"
             yield _Sentence(passage, head, one, place, below if led else "", items if led else frozenset())
             place += 1
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
 
 
 def _below(following: Sequence[tuple[str, list[str]]], leads_in: bool) -> tuple[str, frozenset[str]]:
@@ -212,18 +217,18 @@ _BEGINS = {
 
 
 def _said(kind: str, lines: Sequence[str]) -> list[str]:
-    """The sentences of a block; a row of a table is one, code has none."""
+    """The sentences of a block that may answer: questions, bold headings and bare links do not. A row of a table is one; code has none."""
     if kind == "code":
         return []
     if kind == "table":
         return list(_rows(lines))
     line = re.sub(r"\s+", " ", re.sub(r"^\s*(?:[-*+>]|\d+[.)]|!!!|:::) +", "", " ".join(lines).strip()))
-    line = re.sub(r"!?\[([^\]]+)\]\((?!https?:)[^)\s]*\)", r"\1", line)  # a link from a page leads nowhere from a chat
-    return [
-        part
-        for part in re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
-        if len(part) > 2 and not re.fullmatch(r"\*\*[^*]+\*\*", part)
-    ]
+    parts = re.split(r"(?<=[.!?。！？])(?:\s+|(?<=[。！？]))(?=\S)", line)
+    return [_LOCAL_LINK.sub(r"\1", part) for part in parts if len(part) > 2 and not _NO_ANSWER.fullmatch(part)]
+
+
+_LOCAL_LINK = re.compile(r"!?\[([^\]]+)\]\((?!https?:)[^)\s]*\)")  # from a page, leads nowhere from a chat
+_NO_ANSWER = re.compile(r"\*\*[^*]+\*\*|.*[?？]|(?:\s*!?\[[^\]]*\]\([^)]*\)[.,:;]?)+")
 
 
 def _rows(lines: Sequence[str]) -> Iterator[str]:

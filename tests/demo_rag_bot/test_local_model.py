@@ -119,3 +119,23 @@ def test_an_answer_is_short_and_begins_with_the_best() -> None:
     told = extract(f"Passages:\n\n{passages}\n\n{best}\n\nQuestion: Which default port has the harbour server?")
     assert told.startswith("The default port of the harbour server is 80. [8]")
     assert told.count("[") <= 3
+
+
+FAQ = """Passages:
+
+[1] faq.md (Questions > How do I upgrade?)
+How do I upgrade?
+
+- [How do I upgrade the server?](server.md)
+- How do I upgrade the client?
+
+**Upgrade the rest**
+
+Upgrade with `get --new`; nothing else is to be done for an upgrade.
+
+Question: {question}"""
+
+
+def test_questions_headings_and_bare_links_are_no_answers() -> None:
+    told = extract(FAQ.format(question="How do I upgrade?"))
+    assert told == "Upgrade with `get --new`; nothing else is to be done for an upgrade. [1]"
