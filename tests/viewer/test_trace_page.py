@@ -352,6 +352,26 @@ def test_a_link_leads_to_the_other_trace(collector: RunningCollector, show: Open
 
 
 @browser_test
+def test_a_trace_shows_who_links_to_it(collector: RunningCollector, show: Open) -> None:
+    fork = send(collector, samples.forked("page fork", of="page linked"))  # before the one it links to
+    story = send(collector, samples.story("page linked"))
+    send(collector, samples.forked("page fork of a step", of="page linked", span=6))
+    page = show(story)
+    page.get_by_role("button", name="2 traces").click()
+    assert (parameter(page, "tab"), page.locator(".links li").count()) == ("links", 2)
+    assert page.locator(".links .leads-to").inner_text().split() == ["leads", "to", "retrieve.hybrid"]
+    page.locator(".links .leads-to .span-link").click()
+    page.wait_for_selector(f".detail[data-span='{6:016x}'] .links")
+    assert page.locator(".links li").count() == 1
+    page.keyboard.press("Home")
+    page.locator(".links li", has_text=fork[:12]).locator(".elsewhere").click()
+    with page.expect_response(re.compile(f"/traces/{fork}/links")) as answer:
+        page.wait_for_selector(f".rp[data-ready='{fork}']")
+    assert answer.value.json()["from"] == []
+    assert page.get_by_text("Linked from").count() == 0
+
+
+@browser_test
 def test_tables_and_wrapped_lines_read_as_such(collector: RunningCollector, show: Open) -> None:
     page = show(send(collector, samples.tables("page tables")))
     answer = page.locator(".answer-box")

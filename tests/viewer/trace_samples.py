@@ -778,8 +778,8 @@ def foreign(seed: str = "foreign") -> dict[str, Any]:
     return build.request()
 
 
-def forked(seed: str = "forked") -> dict[str, Any]:
-    """A replay, linked to the story it forks."""
+def forked(seed: str = "forked", of: str = "story", span: int = 1) -> dict[str, Any]:
+    """A replay, linked to a span of the trace it forks."""
     build = Builder(seed)
     build.span(
         "replay",
@@ -788,6 +788,6 @@ def forked(seed: str = "forked") -> dict[str, Any]:
         900,
         None,
         {"input.value": QUESTION, "output.value": "Replayed."},
-        links=[(hashlib.md5(b"story").hexdigest(), f"{1:016x}")],
+        links=[(hashlib.md5(of.encode()).hexdigest(), f"{span:016x}")],
     )
     return build.request()

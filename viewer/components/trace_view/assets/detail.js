@@ -11,6 +11,7 @@ import { copyText, download } from "./copy.js";
 import { conversation, promptCard } from "./messages.js";
 import { disclosure, passageList, queryLine } from "./passages.js";
 import { drawStory, hasStory, spanLink } from "./story.js";
+import { drawLinks, linksTo } from "./links.js";
 import { asCurl, asPython, prettyExact, parseExact, toOtlp } from "./raw.js";
 import { scorePanel } from "./scores.js";
 import { considered, journey } from "./stages.js";
@@ -267,7 +268,8 @@ function tabsOf(page, i, body) {
   if (!special || span.kind === "PROMPT") tabs.push({ key: "io", title: "Input & output", draw: () => drawInOut(page, span) });
   tabs.push({ key: "attributes", title: "Attributes", count: Object.keys(span.attributes ?? {}).length, draw: () => drawAttributes(page, span) });
   if (span.events?.length) tabs.push({ key: "events", title: "Events", count: span.events.length, draw: () => drawEvents(span) });
-  if (span.links?.length) tabs.push({ key: "links", title: "Links", count: span.links.length, draw: () => drawLinks(page, span) });
+  const links = (span.links?.length ?? 0) + linksTo(page, span.span_id).length;
+  if (links) tabs.push({ key: "links", title: "Links", count: links, draw: () => drawLinks(page, span) });
   tabs.push({ key: "scores", title: "Scores", count: span.scores?.length ?? 0, draw: () => scorePanel(page, span) });
   tabs.push({ key: "raw", title: "Raw", draw: () => drawRaw(body) });
   return tabs;
@@ -415,25 +417,6 @@ function drawEvents(span) {
         h("header", null, h("span", { class: "num tiny", title: clock(event.time_unix_nano) }, `+${duration(Number(BigInt(event.time_unix_nano) - start))}`), h("b", null, visible(event.name)), bad && h("span", null, visible(oneLine([rest["exception.type"], rest["exception.message"]].filter(Boolean).join(": "), 300)))),
         stack && longText(String(stack), { mono: true, fold: 1200 }),
         Object.keys(rest).length > 0 && h("div", "value-tree", Object.entries(rest).map(([key, value]) => valueNode(key, value, { open: 0 }))),
-      );
-    }),
-  );
-}
-
-/** @param {Page} page @param {any} span */
-function drawLinks(page, span) {
-  return h(
-    "ul",
-    "links",
-    span.links.map((/** @type {any} */ link) => {
-      const here = link.trace_id === span.trace_id;
-      const fork = link.attributes?.["rightpassage.fork_of"];
-      return h(
-        "li",
-        null,
-        h("span", "tiny", fork ? "replay of" : here ? "in this trace" : "other trace"),
-        here && page.trace.index.has(link.span_id) ? spanLink(page, link.span_id, page.trace.name[page.trace.index.get(link.span_id) ?? 0]) : h("button", { type: "button", class: "span-link", disabled: !page.store.live, onclick: () => page.openTrace(link.trace_id, link.span_id) }, icon(ICONS.link), h("span", "mono", `${link.trace_id.slice(0, 12)}… / ${link.span_id}`)),
-        Object.keys(link.attributes ?? {}).length > 0 && h("div", "value-tree", Object.entries(link.attributes).map(([key, value]) => valueNode(key, value, { open: 0 }))),
       );
     }),
   );

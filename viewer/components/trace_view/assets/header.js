@@ -69,7 +69,15 @@ function facts(page, running) {
     summary.tags?.length > 0 && fact("Tags", h("span", "tag-list", summary.tags.slice(0, 4).map((/** @type {string} */ tag) => h("span", "tag", visible(tag))), summary.tags.length > 4 && `+${summary.tags.length - 4}`)),
     fact("Started", started(summary.start_unix_nano), null, String(summary.start_time ?? "")),
     fact("Trace", copy),
+    page.incoming.from.length > 0 && fact("Linked from", linkedFrom(page)),
   ];
+}
+
+/** @param {Page} page how many traces link here */
+function linkedFrom(page) {
+  const { from, more } = page.incoming;
+  const traces = new Set(from.map((link) => link.trace_id)).size;
+  return h("button", { type: "button", class: "as-link", title: "Show what links here", onclick: () => page.showLinks() }, more ? `${grouped(traces)}+ traces` : counted(traces, "trace"));
 }
 
 /** @param {string | undefined} ns today's times without the date */

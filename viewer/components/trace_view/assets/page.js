@@ -14,6 +14,7 @@ import { createTree } from "./tree.js";
 import { footer, rootNotice } from "./health.js";
 import { header, markStage, strip } from "./header.js";
 import { actionFor } from "./keyboard.js";
+import { incomingLinks, linksTo, UNLINKED } from "./links.js";
 import { ancestorsOf, fromColumns, rootOf } from "./model.js";
 import { fold, select, visibleRows, withAncestors } from "./rows.js";
 import { rollup } from "./rollup.js";
@@ -31,9 +32,10 @@ const POLL_MS = 1200;
 const POLL_SLOWEST_MS = 10_000;
 /** How long a reader rests on a span before its neighbours are read. */
 const AHEAD_AFTER_MS = 120;
-/** Up to so many spans the whole trace is asked for its health, of which the columns carry only what the tree's shape tells; once the page rests. */
+/** How long a page has stood when it asks for what it can be read without. */
+const RESTS_AFTER_MS = 900;
+/** Up to so many spans the whole trace is asked for its health, of which the columns carry only what the tree's shape tells. */
 const EXAMINED_UP_TO = 60;
-const EXAMINED_AFTER_MS = 900;
 /** A trace without its root may still get it for so long after its last news. */
 const ROOT_MAY_COME_MS = 60_000;
 const LEAST_HEIGHT = 420;
@@ -60,6 +62,7 @@ export class TracePage {
     this.wanted = options.spanId ?? "";
 
     this.trace = nothing();
+    this.incoming = UNLINKED;
     this.folding = fold(this.trace);
     /** @type {Float64Array} */
     this.self = new Float64Array(0); // own time of each span
@@ -238,7 +241,7 @@ export class TracePage {
     else if (this.changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, this.selected)) this.detail.show(this.selected);
     this.changedBodies = false;
     if (inView) this.tree.reveal(this.positionOf(this.selected), true); // who has scrolled elsewhere stays there
-    if ((!again || !this.mayGrow()) && this.store.live && trace.size <= EXAMINED_UP_TO) setTimeout((/** @type {number} */ mine) => void this.examine(mine), EXAMINED_AFTER_MS, this.generation);
+    if ((!again || !this.mayGrow()) && this.store.live) setTimeout((/** @type {number} */ mine) => this.rest(mine), RESTS_AFTER_MS, this.generation);
     this.root.dataset.ready = this.traceId;
     if (!again) performance.mark("trace:visible"); // benchmarks/trace_page.py
     this.report();
@@ -255,9 +258,28 @@ export class TracePage {
     this.open = new Set(open.flatMap((id) => this.folding.of[trace.index.get(id) ?? -1] ?? []).filter((g) => g >= 0));
   }
 
+  /** Nothing new came for a moment. @param {number} generation */
+  rest(generation) {
+    if (this.outdated(generation)) return;
+    if (this.trace.size <= EXAMINED_UP_TO) void this.examine(generation);
+    void this.askWhoLinks(generation);
+  }
+
+  /** @param {number} generation */
+  async askWhoLinks(generation) {
+    try {
+      const incoming = await incomingLinks(this.store, this.traceId);
+      if (this.outdated(generation) || !incoming.from.length) return;
+      this.incoming = incoming;
+      this.drawTop();
+      if (linksTo(this, this.selectedId()).length) this.detail.show(this.selected);
+    } catch {
+      // The page reads without it.
+    }
+  }
+
   /** @param {number} generation */
   async examine(generation) {
-    if (this.outdated(generation)) return;
     try {
       const { health } = await this.store.ask(`/traces/${encodeURIComponent(this.traceId)}`);
       if (this.outdated(generation) || !health?.findings?.length) return;
@@ -514,6 +536,7 @@ export class TracePage {
     this.wanted = spanId;
     this.selected = -1;
     this.trace = nothing();
+    this.incoming = UNLINKED;
     this.folding = fold(this.trace);
     this.collapsed = new Set();
     this.open = new Set();
@@ -598,6 +621,13 @@ export class TracePage {
     this.tab = "scores";
     this.detail.choose("scores");
     requestAnimationFrame(() => /** @type {HTMLElement | null} */ (this.detail.element.querySelector(".score-form input[name=name]"))?.focus());
+  }
+
+  /** What links to the trace, at its root. */
+  showLinks() {
+    this.tab = "links";
+    this.select(this.trace.id[rootOf(this.trace)]);
+    this.detail.choose("links");
   }
 
   /** Escape: out of a field, then the search, then the zoom. */
