@@ -123,8 +123,6 @@ def explained(path: Path) -> Generator[None]:
             raise StoreUnreadable(f"{path} is damaged: a text in it is no UTF-8") from error
         if code in _REFUSED:
             raise StoreUnavailable(f"{path}: {_full(path) or f'{_REFUSED[code]} ({error})'}", retry_after_s=5) from error
-        if not code and "UTF-8" in str(error):  # not SQLite's own: Python could not read a text
-            raise StoreUnreadable(f"{path} is damaged: a text in it is no text") from error
         if code in {5, 6}:
             raise StoreUnavailable(f"{path} is busy: {error}", retry_after_s=1) from error
         raise
