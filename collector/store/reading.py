@@ -35,6 +35,7 @@ from collector.store.rows import (
 from collector.store.strings import Strings
 
 LENDERS_TRIED = 300
+_LOOKED_UP = frozenset(KINDS[kind] for kind in rollup.NEVER_ANSWERS)
 SELECT_TRACE = f"SELECT {columns(TraceRecord)} FROM traces"
 SELECT_SPANS = f"SELECT {columns(SpanRecord)} FROM spans"
 _SCORE_COLUMNS = "id, trace_id, span_id, session, name, value, label, explanation, annotator_kind, annotator_id, time_ns"
@@ -363,20 +364,23 @@ class _Below:
         for children in self._children.values():
             children.sort(key=lambda row: (row[2], row[0] & 0xFFFFFFFFFFFFFFFF))
 
-    def _walk(self) -> Iterator[tuple[int, ...]]:
+    def _walk(self, without: frozenset[int] = frozenset()) -> Iterator[tuple[int, ...]]:
+        """`without` kinds, and what is below them."""
         stack = list(reversed(self._children.get(self._root, ())))
         while stack:
             row = stack.pop()
-            yield row
-            stack.extend(reversed(self._children.get(row[0], ())))
+            if row[4] not in without:
+                yield row
+                stack.extend(reversed(self._children.get(row[0], ())))
 
     def in_order(self) -> Iterator[int]:
         return (row[5] for row in self._walk())
 
     def latest_first(self) -> Iterator[int]:
         """By end and start; the direct children before those further down."""
-        for rows in (self._children.get(self._root, ()), (row for row in self._walk() if row[1] != self._root)):
-            yield from (row[5] for row in sorted(rows, key=lambda row: (row[3], row[2]), reverse=True))
+        rows = sorted(self._walk(_LOOKED_UP), key=lambda row: (row[3], row[2]), reverse=True)
+        for direct in (True, False):
+            yield from (row[5] for row in rows if (row[1] == self._root) is direct)
 
     def model_spoke_after(self, record: SpanRecord) -> bool:
         """What a tool returned is no answer where a model was called after it."""

@@ -46,3 +46,17 @@ def test_a_text_that_is_no_utf8_is_told_as_damage(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreadable, match=r"damaged: a text in it is no UTF-8"):
         hurt.find_traces(EVERYTHING, PageRequest())
     hurt.close()
+
+
+def test_a_root_alone_borrows_no_answer_that_it_does_not_borrow_in_its_trace(tmp_path: Path) -> None:
+    """Neither from a retriever nor from the model that wrote its queries."""
+    store = open_store(tmp_path / "traces.db")
+    asked = span(0, 0, attributes={"input.value": "why?"})
+    found = span(0, 1, 0, kind="RETRIEVER", start=NOW + 1, attributes={"output.value": '[{"content": "a passage"}]'})
+    store.write(Batch(spans=[asked, found, span(0, 2, 1, kind="LLM", start=NOW + 2, attributes={"output.value": "why, rephrased"})]))
+    whole = {one.span_id: one for one in store.trace(asked.trace_id).spans}[asked.span_id]
+    alone = store.span(asked.trace_id, asked.span_id)
+    store.close()
+    assert whole.normalised is not None
+    assert whole.normalised.output is None
+    assert alone.normalised == whole.normalised
