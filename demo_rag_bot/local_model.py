@@ -38,7 +38,7 @@ MAX_BODY_BYTES = 32_000_000
 NOT_FOUND = "NOT_FOUND"
 LONGEST_CODE, LONGEST_LIST = 25, 12  # lines quoted with the sentence before them
 MOST_SENTENCES, GOOD_SHARE = 3, 0.5  # of an answer; of the best one's weight that another needs
-HEADING_SHARE = 0.6  # of a word that stands in the heading above a sentence, not in it
+HEADING_SHARE = 0.8  # of a word that stands in the heading above a sentence, not in it
 PASSAGE_STEP = 0.35  # how much each passage further down must be better to be quoted first
 
 
@@ -198,7 +198,9 @@ def _below(following: Sequence[tuple[str, list[str]]], leads_in: bool) -> tuple[
 
 def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     """(kind, lines) of each block: code, heading, table, item (of a list), prose."""
-    for number, piece in enumerate(re.split(r"(^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL)):
+    for number, piece in enumerate(
+        re.split(r"(^[ \t]*(?:```|~~~).*?(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z))", text, flags=re.MULTILINE | re.DOTALL)
+    ):
         if number % 2:
             yield "code", textwrap.dedent(piece).splitlines()
             continue
