@@ -352,7 +352,7 @@ def slack(
 
 @command
 def seed(given: Threaded) -> None:
-    """Fill the collector, and the chat, with a week of made-up conversations; those of an earlier seeding go."""
+    """Fill a collector (say which: --collector) and the chat with a week of made-up conversations; those of an earlier seeding go."""
     from demo_rag_bot.seed import Backdated
     from demo_rag_bot.seed import seed as fill
 
