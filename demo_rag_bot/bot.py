@@ -20,6 +20,7 @@ from demo_rag_bot.evidence import ENOUGH, weigh
 from demo_rag_bot.index import Candidate, Index
 from demo_rag_bot.local_model import NOT_FOUND
 from demo_rag_bot.local_model import rewrite as rewrite_offline
+from demo_rag_bot.reply import spoken
 from demo_rag_bot.rerank import Reranker
 from demo_rag_bot.retrieval import Retriever
 
@@ -87,7 +88,7 @@ class Bot:
         earlier = "\n".join(f"User: {line}" for line in history[-self.options.history :])
         messages = filled("rewrite", history=earlier, question=question)
         try:
-            return "".join(self.endpoint.stream(messages, stage="rewrite")).strip() or question
+            return spoken(self.endpoint.stream(messages, stage="rewrite")).strip() or question
         except openai.OpenAIError as error:  # the search can go on without the model, and its passages are worth having
             tracer.current_span().set_error(error)
             return rewrite_offline(messages[1]["content"])
@@ -99,7 +100,7 @@ class Bot:
             if not NOT_FOUND.startswith(text.strip()[: len(NOT_FOUND)]):  # that is not for the user's eyes
                 say(text[len(told) :])
                 told = text
-        return text
+        return spoken(text)
 
 
 # ---- The three ways a question ends ----

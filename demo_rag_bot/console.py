@@ -33,7 +33,7 @@ from demo_rag_bot.answer import Answer
 from demo_rag_bot.bot import Bot, Options
 from demo_rag_bot.conversation import Conversations, answer_body
 from demo_rag_bot.evaluate import Figures, ask_all, by_tag, check, load
-from demo_rag_bot.faults import broken
+from demo_rag_bot.faults import broken, labelled
 from demo_rag_bot.index import Index, Manifest
 from demo_rag_bot.settings import HOST, PORT, BotSettings, Library, default_threads
 from demo_rag_bot.snapshots import snapshots
@@ -203,7 +203,7 @@ def ask(
         _refuse("say either a question or --questions FILE")
     batch = list(_read_questions(questions)) if questions else [{"question": _readable(question or "")}]
     given.trace()
-    with given.opened(quiet=as_json) as (library, searched):
+    with given.opened(quiet=as_json) as (library, searched), labelled(given.fault or ()):
         bot = Bot.on(searched, library.endpoint, Options(k=given.k))
         for one in batch:
             answer = broken(bot, library, given.fault or (), one["question"]).ask(one["question"], one.get("history") or ())
@@ -382,7 +382,7 @@ def evaluate(
 ) -> None:
     """Ask the evaluation set and print hit@k, MRR, nDCG, abstention, citations and latency."""
     given.trace() if given.collector else tracer.disable()
-    with given.opened(quiet=as_json) as (library, searched):
+    with given.opened(quiet=as_json) as (library, searched), labelled(given.fault or ()):
         asked = load(questions)
         if wrong := check(asked, searched.passages):
             _refuse("the question set does not fit these docs:\n  " + "\n  ".join(wrong))

@@ -18,7 +18,7 @@ from collector.client import CollectorClient
 from collector.errors import RightPassageError
 from demo_rag_bot.answer import Answer
 from demo_rag_bot.bot import STANDARD, Bot, Options, Say, silent
-from demo_rag_bot.faults import FAULTS, broken, known
+from demo_rag_bot.faults import FAULTS, broken, known, labelled
 from demo_rag_bot.index import Index
 from demo_rag_bot.settings import Library
 from demo_rag_bot.threads import Body, Feedback, ThreadStore, new_id, now
@@ -89,7 +89,7 @@ class Conversations:
     def _answer(self, thread_id: str, question: str, user: str, earlier: Sequence[str], options: Options, say: Say) -> Body:
         started = time.perf_counter()
         bot = broken(replace(self.bot, options=options), self.library, self._faults, question)
-        with tracer.session(thread_id), tracer.user(user), tracer.tags(*sorted(f"fault:{name}" for name in self._faults)):
+        with tracer.session(thread_id), tracer.user(user), labelled(self._faults):
             answer = bot.ask(question, earlier, say=say)
         return {**_bot_message(thread_id), **answer_body(answer), "duration_ms": round((time.perf_counter() - started) * 1000)}
 

@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 import tracer
 from demo_rag_bot.local_model import CHAT_MODEL, EMBEDDING_MODEL, OfflineServer
-from demo_rag_bot.reply import Reply
+from demo_rag_bot.reply import Reply, spoken
 
 BATCH = 64  # texts per embedding request
 Message = dict[str, str]
@@ -120,7 +120,7 @@ class Endpoint:
             span.set_cost(0)
         return vector
 
-    @tracer.llm("chat completion", reduce="".join)
+    @tracer.llm("chat completion", reduce=spoken)
     def stream(self, messages: Sequence[Message], *, stage: str) -> Iterator[str]:
         """The model's answer, piece by piece."""
         span = tracer.current_span()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +63,11 @@ def broken(bot: Bot, library: Library, names: Iterable[str], question: str) -> B
     for name in FAULTS.keys() & known(names):
         bot = FAULTS[name].apply(bot, library, question)
     return bot
+
+
+def labelled(names: Iterable[str]) -> AbstractContextManager[None]:
+    """Traces that begin inside carry the tag `fault:NAME` of each."""
+    return tracer.tags(*(f"fault:{name}" for name in sorted(known(names))))
 
 
 # ---- Faults of the index ----

@@ -1,17 +1,26 @@
 """A streamed reply, taken apart as it comes: what the model says to the user, and what it thinks before that.
 
 Reasoning models think aloud. Some servers send the thoughts in a field of their own (`reasoning_content`, `reasoning`), others leave them
-in the text, between `<think>` and `</think>` before the answer. Either way they are no part of the answer.
+in the text, between `<think>` and `</think>` before the answer; where the prompt's template opened them, only `</think>` comes. In each
+case they are no part of the answer; in the last they have been said already when that shows, and `spoken` takes them back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 OPEN, CLOSE = "<think>", "</think>"
 FIELDS = ("reasoning_content", "reasoning")
+_CLOSED = re.compile(f"(?<!`){CLOSE}(?!`)")  # in code marks it is talk about thoughts
+
+
+def spoken(pieces: Iterable[str]) -> str:
+    """What the pieces of a whole reply say, once thoughts that were closed and never opened are taken off."""
+    text = "".join(pieces)
+    return text if OPEN in text else _CLOSED.split(text)[-1].lstrip()
 
 
 class Reply:
@@ -46,6 +55,9 @@ class Reply:
             self.thoughts += self._held.strip()
         elif self._held.strip():
             yield from self._say()
+        answer = spoken(self.said)
+        self.thoughts += self.said.removesuffix(answer).strip().removesuffix(CLOSE).strip()
+        self.said = answer
 
     def _say(self) -> Iterator[str]:
         piece, self._held = self._held, ""

@@ -10,6 +10,7 @@ import pytest
 from demo_rag_bot.answer import assemble, cite
 from demo_rag_bot.bot import Bot, Options
 from demo_rag_bot.endpoint import Endpoint, EndpointSettings
+from demo_rag_bot.reply import spoken
 from demo_rag_bot.settings import BotSettings, Library
 from tracer.testing import assert_retrieved, capture_spans
 
@@ -240,6 +241,7 @@ def test_an_answer_that_is_none_is_a_friendly_failure(
     [
         [chunk({"content": "Use -v."})],  # no finish reason: some servers give none
         [chunk({"content": piece}) for piece in ("\n<th", "ink>\nA volume? Yes", ", -v.</thi", "nk>", "\n\n", "Use", " -v.")],
+        [chunk({"content": piece}) for piece in ("A volume?", " Yes, -v.</thi", "nk>", "\n\n", "Use", " -v.")],  # opened by the prompt
         [chunk({"reasoning_content": "A volume? Yes, -v."}), chunk({"content": "Use -v."}), chunk({}, "stop")],
     ],
 )
@@ -253,10 +255,16 @@ def test_the_thoughts_of_a_reasoning_model_are_on_the_span_and_not_in_the_answer
         bot = Bot.on(Library(library.settings, library.corpus, endpoint).index(), endpoint)
         answer = bot.ask("How do I mount a volume?", say=said.append)
     call = spans.named("chat completion")
-    assert (answer.failed, answer.text, "".join(said), call.output) == (False, "Use -v.", "Use -v.", "Use -v.")
+    assert (answer.failed, answer.text, call.output) == (False, "Use -v.", "Use -v.")
+    assert "".join(said).rpartition("</think>")[2].strip() == "Use -v."
     if len(stream) > 1:
         parts = call.json("gen_ai.output.messages")[0]["parts"]
         assert [(part["type"], part["content"]) for part in parts] == [("reasoning", "A volume? Yes, -v."), ("text", "Use -v.")]
+
+
+def test_an_answer_about_thoughts_is_an_answer() -> None:
+    for text in ("It ends with `</think>`.", "Thoughts stand in <think> and </think>.", "", "Use -v."):
+        assert spoken(text) == text
 
 
 def test_vectors_of_another_length_than_the_index_are_a_friendly_failure(

@@ -66,3 +66,10 @@ def test_without_a_collector_it_says_so(docs: Path, tmp_path: Path) -> None:
     done = run("seed", "--collector", "http://127.0.0.1:9", "--docs", str(docs), cwd=tmp_path, OTEL_SDK_DISABLED="false")
     assert done.returncode == 2
     assert "took no traces" in done.stderr
+
+
+def test_a_fault_of_the_environment_is_a_tag_of_the_trace(docs: Path, tmp_path: Path, collector: tuple[str, type[Taking]]) -> None:
+    url, taken = collector
+    fault = {"RIGHTPASSAGE_FAULT": "k-1", "OTEL_SDK_DISABLED": "false"}
+    run("ask", "How do I mount a volume?", "--collector", url, "--docs", str(docs), cwd=tmp_path, **fault)
+    assert b"fault:k-1" in b"".join(span.SerializeToString() for span in taken.spans if span.name == "answer question")
