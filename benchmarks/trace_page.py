@@ -34,7 +34,7 @@ from tests.processes import running_collector
 from tests.viewer import trace_samples as samples
 from tests.viewer.conftest import running_viewer
 from tests.viewer.sending import send
-from viewer.pages.trace import payload
+from viewer.first import trace_data
 
 TRACES: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "12, a story": lambda: samples.story("bench story"),
@@ -234,7 +234,7 @@ def main(argv: list[str]) -> int:
         browser.close()
         if installed := find(chosen.phoenix):
             beside(playwright, browser_path, collector, viewer, installed, min(chosen.rounds, 3))
-    size = len(json.dumps(payload({"trace_id": "a" * 32, "span_id": "b" * 16, "filter": "status:error since:24h"})))
+    size = len(json.dumps(trace_data({"trace_id": "a" * 32, "span_id": "b" * 16, "filter": "status:error since:24h"})))
     print(f"component payload: {size} bytes")
     return int(size > 2_000 or any(row["DOM nodes"] >= 3_000 or row["frames"] for row in table))
 

@@ -30,7 +30,7 @@ from streamlit import App
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import bootstrap
 
-from viewer import assets, html, theme
+from viewer import assets, first, html, theme
 from viewer.guard import LOOPBACK, Guard, Policy, content_policy, script_hashes
 from viewer.settings import Settings, load
 
@@ -89,7 +89,7 @@ def index_page(html: bytes) -> bytes:
     head = (
         f'<script src="{boot}"></script>'
         f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin>'
-        "<style>html{background:#fff}@media (prefers-color-scheme:dark){html{background:#0e1117}}</style></head>"
+        f"<style>{first.style()}</style></head>"
     )
     return page.replace(b"</head>", head.encode(), 1)
 
@@ -183,10 +183,14 @@ class Pages:
             if scope["path"].startswith(prefix):
                 await upstream(scope, receive, send)
                 return
-        answer = self.answer(scope["path"], Headers(scope=scope)) if scope["method"] in {"GET", "HEAD"} else None
+        answer = (
+            self.answer(scope["path"], scope["query_string"].decode("latin-1"), Headers(scope=scope))
+            if scope["method"] in {"GET", "HEAD"}
+            else None
+        )
         await (answer or self.app)(scope, receive, send)
 
-    def answer(self, path: str, headers: Headers) -> Response | None:
+    def answer(self, path: str, query: str, headers: Headers) -> Response | None:
         if path == "/":
             return RedirectResponse("/traces", 307)
         if path.startswith("/assets/"):
@@ -204,8 +208,16 @@ class Pages:
         if is_page(path) and path.removeprefix("/") not in PAGES and "text/html" in headers.get("accept", ""):
             return HTMLResponse(NO_SUCH_PAGE, 404, headers={"cache-control": "no-store"})
         if is_page(path):
-            return self.compressed.response("index.html", self.index, headers, "text/html; charset=utf-8", "no-cache")
+            return self.page(path, query)
         return None
+
+    def page(self, path: str, query: str) -> Response:
+        """Streamlit's index page; with a first view where the page has one."""
+        head, body = first.view_of(path, query)
+        return HTMLResponse(
+            self.index.replace(b"<head>", b"<head>" + head.encode(), 1).replace(b"</body>", body.encode() + b"</body>", 1),
+            headers={"cache-control": "no-cache"},
+        )
 
     def asset(self, name: str, headers: Headers) -> Response:
         data = assets.FILES.get(name)

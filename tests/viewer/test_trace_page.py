@@ -14,7 +14,7 @@ from tests.processes import RunningCollector
 from tests.viewer import trace_samples as samples
 from tests.viewer.conftest import running_viewer
 from tests.viewer.sending import send
-from viewer.pages.trace import payload
+from viewer.first import trace_data
 
 browser_test = pytest.mark.browser
 Open = Callable[..., Any]
@@ -44,12 +44,12 @@ def parameter(page: Any, name: str) -> str:
 
 def test_the_payload_stays_under_two_kilobytes_whatever_the_address_says() -> None:
     long = dict.fromkeys(("trace_id", "span_id", "tab", "filter", "order"), "x" * 50_000)
-    assert len(json.dumps(payload(long))) < 2_000
-    assert len(json.dumps(payload({"trace_id": "A" * 32, "span_id": "b" * 16, "filter": "status:error"}))) < 500
+    assert len(json.dumps(trace_data(long))) < 2_000
+    assert len(json.dumps(trace_data({"trace_id": "A" * 32, "span_id": "b" * 16, "filter": "status:error"}))) < 500
 
 
 def test_ids_are_read_in_either_case() -> None:
-    assert payload({"trace_id": " ABC "})["traceId"] == "abc"
+    assert trace_data({"trace_id": " ABC "})["traceId"] == "abc"
 
 
 # ---- Reading ----

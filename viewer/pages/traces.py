@@ -5,15 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from viewer.component import declare
-from viewer.settings import load
+from viewer.first import list_data
 
 TRACE_LIST = declare("trace_list")
 
 
 def page() -> None:
-    settings = load()
-    TRACE_LIST(
-        key="traces",
-        # The query makes Streamlit tell the component that the address changed (a click on "Traces" in the navigation).
-        data={"api": "/api/v1", "collector": settings.collector, "endpoint": settings.collector, "query": dict(st.query_params)},
-    )
+    """Drawn by `viewer.app`'s navigation."""
+    TRACE_LIST(key="traces", data=list_data(st.query_params))

@@ -9,20 +9,13 @@
 import { h, icon } from "../trace_view/assets/dom.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { loggedOut } from "../trace_view/assets/store.js";
+import base from "./base.css.js";
+import { first, place } from "./first.js";
 import { ApiError } from "./problem.js";
 
 export { ApiError };
 
 /** @typedef {{update?: (data: any) => void, destroy?: () => void}} View */
-
-/** @param {string | URL} url */
-export async function sheet(url) {
-  const css = new CSSStyleSheet();
-  css.replaceSync(await (await fetch(url)).text());
-  return css;
-}
-
-const base = await sheet(new URL("./base.css", import.meta.url));
 
 /**
  * @param {(host: HTMLElement, data: any) => View} create
@@ -31,21 +24,19 @@ const base = await sheet(new URL("./base.css", import.meta.url));
 export function mountable(create, sheets) {
   /** @type {WeakMap<Element, View>} */
   const views = new WeakMap();
-  return (/** @type {{data: any, parentElement: HTMLElement | ShadowRoot}} */ { data, parentElement }) => {
-    const host = /** @type {HTMLElement} */ (parentElement.querySelector(".mount"));
+  return first((/** @type {{data: any, parentElement: HTMLElement | ShadowRoot}} */ { data, parentElement }) => {
+    const host = place(parentElement, views);
+    const root = host.getRootNode();
+    if (root instanceof ShadowRoot) root.adoptedStyleSheets = [base, ...sheets];
     const known = views.get(host);
     if (known) known.update?.(data);
-    else {
-      const root = host.getRootNode();
-      if (root instanceof ShadowRoot) root.adoptedStyleSheets = [base, ...sheets];
-      views.set(host, create(host, data));
-    }
+    else views.set(host, create(host, data));
     return () => {
       views.get(host)?.destroy?.();
       views.delete(host);
       host.replaceChildren();
     };
-  };
+  });
 }
 
 /**

@@ -10,7 +10,7 @@ import { append, h, icon, replace } from "../trace_view/assets/dom.js";
 import { oneLine } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { emptyState, snippetBox } from "../base/empty.js";
-import { ApiError, api, copy, fillViewport, menu, mountable, send, sheet, toast, typing } from "../base/shell.js";
+import { ApiError, api, copy, fillViewport, menu, mountable, send, toast, typing } from "../base/shell.js";
 import { Composer } from "./composer.js";
 import { post } from "./events.js";
 import { avatar, drawMessage } from "./message.js";
@@ -18,6 +18,7 @@ import { PATH, address, read } from "./place.js";
 import { drawSide } from "./side.js";
 import { Pending, drawStream, follows } from "./stream.js";
 import { drawWhy } from "./why.js";
+import sheet from "./chat.css.js";
 
 const USER_KEY = "rightpassage.user";
 const RETRY_MS = 4000;
@@ -319,4 +320,4 @@ function create(host, settings) {
   return { update: () => chat.fromUrl(), destroy: () => chat.destroy() };
 }
 
-export default mountable(create, [await sheet(new URL("./chat.css", import.meta.url))]);
+export default mountable(create, [sheet]);

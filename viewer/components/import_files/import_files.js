@@ -5,8 +5,9 @@ import { append, h, icon, replace } from "../trace_view/assets/dom.js";
 import { bytes, counted, oneLine } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { snippetBox } from "../base/empty.js";
-import { ApiError, api, fillViewport, link, mountable, sheet } from "../base/shell.js";
+import { ApiError, api, fillViewport, link, mountable } from "../base/shell.js";
 import { pieces } from "./pieces.js";
+import sheet from "./import_files.css.js";
 
 /** @param {HTMLElement} host @param {{api: string, endpoint: string}} settings */
 function create(host, settings) {
@@ -79,4 +80,4 @@ function create(host, settings) {
   };
 }
 
-export default mountable(create, [await sheet(new URL("./import_files.css", import.meta.url))]);
+export default mountable(create, [sheet]);

@@ -11,7 +11,8 @@ import { clock, visible } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { prose } from "../trace_view/assets/text.js";
 import { snippetBox, snippets } from "../base/empty.js";
-import { copy, follow, mountable, navigate, sheet } from "../base/shell.js";
+import { copy, follow, mountable, navigate } from "../base/shell.js";
+import sheet from "./sheet.css.js";
 
 const TAGS = new Set(
   "a article aside b button col colgroup dd del details div dl dt figure footer form h1 h2 h3 header hr i input ins kbd label li mark nav ol p pre section small span summary table tbody td th thead time tr ul code".split(
@@ -117,4 +118,4 @@ function create(host, data) {
   return { update };
 }
 
-export default mountable(create, [await sheet(new URL("./sheet.css", import.meta.url))]);
+export default mountable(create, [sheet]);

@@ -10,7 +10,7 @@ import { h, icon, replace } from "../trace_view/assets/dom.js";
 import { counted, grouped } from "../trace_view/assets/format.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { emptyState } from "../base/empty.js";
-import { ApiError, api, fillViewport, mountable, sheet } from "../base/shell.js";
+import { ApiError, api, fillViewport, mountable } from "../base/shell.js";
 import { Chosen } from "./chosen.js";
 import { Controls } from "./controls.js";
 import { facets } from "./facets.js";
@@ -21,6 +21,7 @@ import { Overview } from "./overview.js";
 import { withValues } from "./query.js";
 import { PAGE_SIZE, fullFilter, parse, search } from "./state.js";
 import { Table } from "./table.js";
+import sheet from "./trace_list.css.js";
 
 export const PATH = "/traces";
 const LIST_KEY = "rightpassage.trace-list"; // {href, ids}: what the trace page steps through with previous and next
@@ -246,4 +247,4 @@ function create(host, settings) {
   return { update: () => list.fromUrl(), destroy: () => list.destroy() };
 }
 
-export default mountable(create, [await sheet(new URL("./trace_list.css", import.meta.url))]);
+export default mountable(create, [sheet]);

@@ -5,15 +5,19 @@
  */
 
 import { mount } from "./assets/mount.js";
+import sheet from "./assets/trace_view.css.js";
+import { first, inFirstView, place } from "../base/first.js";
 
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(await (await fetch(new URL("./assets/trace_view.css", import.meta.url))).text());
-
-/** @type {WeakMap<Element, {page: ReturnType<typeof mount>, traceId: string, spanId: string}>} */
+/** @typedef {{page: ReturnType<typeof mount>, traceId: string, spanId: string, parentElement: HTMLElement | ShadowRoot}} Mounted */
+/** @type {WeakMap<Element, Mounted>} */
 const mounted = new WeakMap();
 
-/** @param {HTMLElement} host light or dark, from the background Streamlit gives */
+/** @param {HTMLElement} host light or dark, from the background Streamlit gives; before that what boot.js found */
 function followTheme(host) {
+  if (inFirstView(host)) {
+    host.dataset.scheme = document.documentElement.dataset.scheme;
+    return;
+  }
   const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   if (!probe) return;
   probe.fillStyle = getComputedStyle(host).getPropertyValue("--st-background-color") || "#fff";
@@ -33,22 +37,25 @@ function keepUrl({ traceId, spanId, tab }) {
 }
 
 /** @param {{data: any, parentElement: HTMLElement | ShadowRoot}} component */
-export default function ({ data, parentElement }) {
-  const host = /** @type {HTMLElement} */ (parentElement.querySelector(".mount"));
+function component({ data, parentElement }) {
+  const host = place(parentElement, mounted);
+  const root = host.getRootNode();
+  if (root instanceof ShadowRoot) root.adoptedStyleSheets = [sheet];
   const known = mounted.get(host);
   followTheme(host);
+  const { traceId, spanId, list } = data;
   if (known) {
-    // Only what Python changed counts: between two calls the reader may have gone elsewhere by themselves.
-    const next = { ...(data.traceId !== known.traceId ? { traceId: data.traceId, spanId: data.spanId } : data.spanId !== known.spanId ? { spanId: data.spanId } : {}), list: data.list };
-    known.page.update(next);
-    mounted.set(host, { page: known.page, traceId: data.traceId, spanId: data.spanId });
-  } else {
-    const root = host.getRootNode();
-    if (root instanceof ShadowRoot) root.adoptedStyleSheets = [sheet];
-    mounted.set(host, { page: mount(host, { ...data, onstate: keepUrl }), traceId: data.traceId, spanId: data.spanId });
+    // Only what Python changed counts: between two calls the reader may have gone elsewhere by themselves, also in the first view.
+    const other = traceId !== known.traceId;
+    const moved = spanId !== known.spanId && parentElement === known.parentElement;
+    known.page.update({ ...(other && { traceId }), ...((other || moved) && { spanId }), list });
   }
+  const page = known?.page ?? mount(host, { ...data, onstate: keepUrl });
+  mounted.set(host, { page, traceId, spanId, parentElement });
   return () => {
     mounted.get(host)?.page.destroy();
     mounted.delete(host);
   };
 }
+
+export default first(component);

@@ -76,3 +76,9 @@ export function icon(paths, className = "icon") {
 export function iconButton(paths, label, onclick, more = {}) {
   return h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, onclick, ...more }, icon(paths));
 }
+
+/** Do this once what stands in the document now has been painted; at once where nobody looks. @param {() => void} act */
+export function afterPaint(act) {
+  if (document.hidden) act();
+  else requestAnimationFrame(() => setTimeout(act));
+}

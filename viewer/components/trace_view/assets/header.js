@@ -3,7 +3,7 @@
 
 import { clock, compact, cost, counted, duration, grouped, jsonWords, oneLine, visible } from "./format.js";
 import { ICONS, kindIcon } from "./icons.js";
-import { h, icon, iconButton } from "./dom.js";
+import { afterPaint, h, icon, iconButton } from "./dom.js";
 import { copyText } from "./copy.js";
 import { fact, statusPill } from "./detail.js";
 import { giveScore, isMine } from "./scores.js";
@@ -164,7 +164,7 @@ function passed(page, stage, spans) {
   };
   const known = asked.flatMap((id) => store.cached(id)?.data ?? []);
   if (known.length === asked.length) fill(known);
-  else Promise.all(asked.map((id) => store.body(id))).then((bodies) => fill(bodies.map(({ data }) => data)), () => {});
+  else afterPaint(() => Promise.all(asked.map((id) => store.body(id))).then((bodies) => fill(bodies.map(({ data }) => data)), () => {}));
   return box;
 }
 

@@ -28,6 +28,7 @@ export function mount(root, options) {
     /** @param {Partial<Options>} next another trace or span was asked for from outside */
     update(next) {
       if (next.list) options.list = next.list;
+      page.fit();
       if (next.traceId && next.traceId !== page.traceId) page.openTrace(next.traceId, next.spanId);
       else if (next.spanId && next.spanId !== page.selectedId()) page.select(next.spanId);
     },

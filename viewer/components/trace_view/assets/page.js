@@ -4,7 +4,7 @@
  * reruns nothing anywhere: it is a class on a row and a fetch.
  */
 
-import { h, replace } from "./dom.js";
+import { afterPaint, h, replace } from "./dom.js";
 import { createDetail } from "./detail.js";
 import { createMinimap } from "./minimap.js";
 import { createSearch } from "./search.js";
@@ -156,6 +156,7 @@ export class TracePage {
     if (!this.traceId) return this.remark(NO_TRACE);
     if (!again) {
       performance.mark("trace:asked");
+      this.root.removeAttribute("data-ready");
       replace(this.root, loadingState());
     }
     try {
@@ -236,14 +237,24 @@ export class TracePage {
     this.selected = found ?? rootOf(trace);
     if (group && folding.of[this.selected] >= 0) this.selected = ~folding.of[this.selected];
     else this.reveal(this.selected);
-    this.drawAll();
-    if (this.selected < 0) this.detail.showGroup(~this.selected);
-    else if (this.changedBodies || !again || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, this.selected)) this.detail.show(this.selected);
-    this.changedBodies = false;
+    this.drawTree();
     if (inView) this.tree.reveal(this.positionOf(this.selected), true); // who has scrolled elsewhere stays there
-    if ((!again || !this.mayGrow()) && this.store.live) setTimeout((/** @type {number} */ mine) => this.rest(mine), RESTS_AFTER_MS, this.generation);
+    const { traceId } = this;
+    const waiting = () => !this.gone && traceId === this.traceId && this.root.dataset.ready !== traceId;
+    const changed = this.changedBodies || waiting() || !sameSubtree(before, before.index.get(keptId) ?? -1, trace, this.selected);
+    this.changedBodies = false;
+    if (again) return this.drawBeside(changed);
+    performance.mark("trace:visible"); // benchmarks/trace_page.py
+    afterPaint(() => waiting() && this.drawBeside(true));
+  }
+
+  /** What is read after the tree: at first it waits until the tree has been painted. @param {boolean} changed whether the chosen span is drawn anew */
+  drawBeside(changed) {
+    this.minimap.draw(this.trace, this.view());
+    if (this.selected < 0) this.detail.showGroup(~this.selected);
+    else if (changed) this.detail.show(this.selected);
+    if ((this.root.dataset.ready !== this.traceId || !this.mayGrow()) && this.store.live) setTimeout((/** @type {number} */ mine) => this.rest(mine), RESTS_AFTER_MS, this.generation);
     this.root.dataset.ready = this.traceId;
-    if (!again) performance.mark("trace:visible"); // benchmarks/trace_page.py
     this.report();
   }
 
@@ -301,14 +312,13 @@ export class TracePage {
     markStage(this.top, this.selected);
   }
 
-  drawAll() {
+  drawTree() {
     this.drawTop();
     replace(this.notice, rootNotice(this));
     this.search.drawPills(this.trace);
     replace(this.rollup, rollup(this));
     replace(this.bottom, footer(this, this.state));
     this.root.classList.toggle("small", this.trace.size < MAPPED_FROM);
-    this.minimap.draw(this.trace, this.view());
     this.drawRows();
   }
 

@@ -51,12 +51,15 @@ export function createTree(events) {
   /** @type {TreeView | null} */
   let view = null;
   let frame = 0;
+  // What is in view, as last measured: to ask again once rows have changed makes the browser lay out the page.
+  let top = 0;
+  let height = 0;
 
   const draw = () => {
     frame = 0;
     if (!view) return;
-    const from = Math.max(0, Math.floor(scroller.scrollTop / ROW) - OVERSCAN);
-    const to = Math.min(view.rows.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW) + OVERSCAN);
+    const from = Math.max(0, Math.floor(top / ROW) - OVERSCAN);
+    const to = Math.min(view.rows.length, Math.ceil((top + height) / ROW) + OVERSCAN);
     for (const [position, row] of drawn) {
       if (position >= from && position < to) continue;
       row.remove();
@@ -71,8 +74,12 @@ export function createTree(events) {
     }
     content.append(fresh);
   };
+  const measure = () => {
+    top = scroller.scrollTop;
+    height = scroller.clientHeight;
+  };
   const later = () => {
-    frame ||= requestAnimationFrame(draw);
+    frame ||= requestAnimationFrame(() => (measure(), draw()));
   };
   scroller.addEventListener("scroll", later, { passive: true });
   new ResizeObserver(later).observe(scroller);
@@ -112,11 +119,14 @@ export function createTree(events) {
     /** @param {TreeView} next */
     show(next) {
       view = next;
+      measure();
+      drawAxis(axis, next.zoom);
       for (const row of drawn.values()) row.remove();
       drawn.clear();
-      content.style.height = `${next.rows.length * ROW}px`;
-      element.classList.toggle("fits", next.rows.length * ROW <= scroller.clientHeight);
-      drawAxis(axis, next.zoom);
+      const whole = next.rows.length * ROW;
+      content.style.height = `${whole}px`;
+      element.classList.toggle("fits", whole <= height);
+      top = Math.min(top, Math.max(0, whole - height));
       draw();
       this.mark(next.selected);
     },
@@ -134,17 +144,18 @@ export function createTree(events) {
     },
     /** @param {number} position @param {boolean} [centre] */
     reveal(position, centre = false) {
-      const top = position * ROW;
-      const height = scroller.clientHeight;
-      if (centre && (top < scroller.scrollTop || top + ROW > scroller.scrollTop + height)) scroller.scrollTop = Math.max(0, top - height / 2);
-      else if (top < scroller.scrollTop) scroller.scrollTop = top;
-      else if (top + ROW > scroller.scrollTop + height) scroller.scrollTop = top + ROW - height;
+      const at = position * ROW;
+      const out = at < top ? at : at + ROW > top + height ? at + ROW - height : top;
+      if (out !== top) {
+        scroller.scrollTop = centre ? Math.max(0, at - height / 2) : out;
+        measure();
+      }
       draw();
       this.mark(view?.selected ?? -1);
     },
     /** @param {number} position whether the row is in view */
-    shows: (position) => position * ROW >= scroller.scrollTop - ROW && position * ROW <= scroller.scrollTop + scroller.clientHeight,
-    pageSize: () => Math.max(1, Math.floor(scroller.clientHeight / ROW) - 1),
+    shows: (position) => position * ROW >= top - ROW && position * ROW <= top + height,
+    pageSize: () => Math.max(1, Math.floor(height / ROW) - 1),
   };
 }
 
