@@ -41,12 +41,13 @@ async def take(tail: Tail, count: int, filter: str = "", cursor: int = -1) -> li
 async def test_what_comes_is_told_as_it_is_now(store: SqliteStore) -> None:
     tail = Tail(store)
     store.write(Batch(spans=question(0)))
-    waiting = asyncio.create_task(take(tail, 2))
-    await asyncio.sleep(0.1)
-    store.write(Batch(spans=question(1)))
-    store.write(Batch(spans=[span(2)]))
-    told = await asyncio.wait_for(waiting, 5)
-    assert {row.trace_id for row, _ in told} == {trace_id(1), trace_id(2)}
+    waiting, numbers = asyncio.create_task(take(tail, 2)), iter(range(1, 500))
+    while not waiting.done():  # "now" is when the tail first looks
+        store.write(Batch(spans=question(next(numbers))))
+        await asyncio.wait([waiting], timeout=0.05)
+    told = [int(row.trace_id, 16) for row, _ in waiting.result()]
+    assert told == [told[0], told[0] + 1]
+    assert told[0] > int(trace_id(0), 16)
     tail.close()
 
 
@@ -55,8 +56,8 @@ async def test_a_cursor_resumes_without_a_gap(store: SqliteStore) -> None:
     tail = Tail(store)
     for trace in range(250):
         store.write(Batch(spans=[span(trace)]))
-    told = await asyncio.wait_for(take(tail, 150, cursor=0), 5)
-    rest = await asyncio.wait_for(take(tail, 100, cursor=told[-1][1]), 5)
+    told = await asyncio.wait_for(take(tail, 150, cursor=0), 60)
+    rest = await asyncio.wait_for(take(tail, 100, cursor=told[-1][1]), 60)
     seen = {row.trace_id for row, _ in told} | {row.trace_id for row, _ in rest}
     assert len(seen) >= 200
     assert told[-1][1] <= 150
@@ -66,11 +67,10 @@ async def test_a_cursor_resumes_without_a_gap(store: SqliteStore) -> None:
 @pytest.mark.anyio
 async def test_only_matching_traces_are_told_and_a_change_tells_again(store: SqliteStore) -> None:
     tail = Tail(store)
-    waiting = asyncio.create_task(take(tail, 1, "error:*"))
-    await asyncio.sleep(0.1)
+    waiting = asyncio.create_task(take(tail, 1, "error:*", cursor=0))
     store.write(Batch(spans=question(0)))
     store.write(Batch(spans=question(1, failed=True)))
-    ((row, _),) = await asyncio.wait_for(waiting, 5)
+    ((row, _),) = await asyncio.wait_for(waiting, 60)
     assert (row.trace_id, row.error_count) == (trace_id(1), 1)
     tail.close()
 

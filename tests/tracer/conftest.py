@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import sys
 import threading
 import time
@@ -106,7 +107,7 @@ class Sink:
     def span(self, name: str) -> SeenSpan:
         return self.spans()[name]
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
@@ -145,10 +146,32 @@ class _Server(ThreadingHTTPServer):
         return None
 
 
-def serve(sink: Sink, port: int = 0) -> ThreadingHTTPServer:
-    """Starts a sink on a free port of the loopback interface."""
-    server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"sink": sink}))
-    sink.url = f"http://127.0.0.1:{server.server_address[1]}"
+@dataclass(frozen=True)
+class Away:
+    """The address of a collector that is away: connections are refused. The port is ours, so nobody else can answer there meanwhile."""
+
+    held: socket.socket
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.held.getsockname()[1]}"
+
+
+@pytest.fixture
+def away() -> Iterator[Away]:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield Away(held)
+
+
+def serve(sink: Sink, at: Away | None = None) -> ThreadingHTTPServer:
+    """Starts a sink on a free port of the loopback interface, or where it was away."""
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"sink": sink}), bind_and_activate=at is None)
+    if at:
+        server.socket.close()
+        server.socket = at.held
+        server.server_activate()
+    sink.url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     return server
 
