@@ -364,8 +364,8 @@ def test_a_trace_shows_who_links_to_it(collector: RunningCollector, show: Open) 
     page.wait_for_selector(f".detail[data-span='{6:016x}'] .links")
     assert page.locator(".links li").count() == 1
     page.keyboard.press("Home")
-    page.locator(".links li", has_text=fork[:12]).locator(".elsewhere").click()
     with page.expect_response(re.compile(f"/traces/{fork}/links")) as answer:
+        page.locator(".links li", has_text=fork[:12]).locator(".elsewhere").click()
         page.wait_for_selector(f".rp[data-ready='{fork}']")
     assert answer.value.json()["from"] == []
     assert page.get_by_text("Linked from").count() == 0
