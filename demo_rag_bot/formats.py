@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -78,7 +78,7 @@ def _without_myst(markdown: str) -> str:
         return markdown
     markdown = _MYST_LABEL.sub(r"\2 {#\1}", markdown)
     markdown = _MYST_FENCE.sub(_shown_directive, markdown)
-    return _in_prose(lambda text: _MYST_ROLE.sub(r"\1", text), markdown)
+    return _in_prose(lambda text: _NAMED_TARGET.sub(r"`\1`", _MYST_ROLE.sub(r"\1", text)), markdown)
 
 
 def _shown_directive(found: re.Match[str]) -> str:
@@ -114,17 +114,54 @@ def _front_matter(text: str) -> tuple[str, str]:
 
 
 def _with_includes(text: str, path: Path, root: Path, pattern: re.Pattern[str], depth: int = 0) -> Iterator[str]:
-    """The lines of a text, with the files its include lines name pulled in."""
-    for line in text.splitlines():
+    """The lines of a text, with the files its include lines name pulled in, or the parts of them that its options name."""
+    lines, index = text.splitlines(), 0
+    while index < len(lines):
+        line = lines[index]
         found = pattern.match(line)
         name = next((group for group in found.groups() if group), None) if found else None
         included = _included(name, path, root) if name and depth < _MAX_INCLUDE_DEPTH else None
+        index += 1
         if included is None:
             yield line
-        elif included.suffix.lower() in READERS:
-            yield from _with_includes(included.read_text("utf-8", "replace"), included, root, pattern, depth + 1)
+            continue
+        options: dict[str, str] = {}
+        while index < len(lines) and (option := _OPTION.match(lines[index])):
+            options[option[1]] = (option[2] or "").strip()
+            index += 1
+        index += line.lstrip().startswith("```")  # MyST's include is a fence, and its end goes too
+        part = _part(included.read_text("utf-8", "replace"), options)
+        if included.suffix.lower() in READERS and "literal" not in {*options, *re.findall("literal", line)}:
+            yield from _with_includes(part, included, root, pattern, depth + 1)
         else:
-            yield from (f"```{included.suffix.lstrip('.')}", *included.read_text("utf-8", "replace").splitlines(), "```")
+            yield from (f"```{included.suffix.lstrip('.')}", *part.splitlines(), "```")
+
+
+_OPTION = re.compile(r"^[ \t]*:([\w-]+):(?:[ \t]+(.*)|$)")
+
+
+def _part(text: str, options: Mapping[str, str]) -> str:
+    """What the options of an include leave of a file: from one mark to another, or some of its lines."""
+    for name, cut in _CUTS.items():
+        mark = options.get(name)
+        if mark and mark in text:
+            text = cut(text, mark)
+    lines = text.splitlines()
+    lines = lines[int(options.get("start-line") or 0) : int(options["end-line"]) if options.get("end-line") else None]
+    wanted = [
+        range(int(first or 1), int(last or len(lines) if dash else first) + 1)
+        for first, dash, last in _RANGE.findall(options.get("lines", ""))
+    ]
+    return "\n".join(line for number, line in enumerate(lines, 1) if not wanted or any(number in some for some in wanted))
+
+
+_RANGE = re.compile(r"(\d+)(-?)(\d*)")
+_CUTS: dict[str, Callable[[str, str], str]] = {
+    "start-after": lambda text, mark: text.partition(mark)[2].partition("\n")[2],
+    "start-at": lambda text, mark: mark + text.partition(mark)[2],
+    "end-before": lambda text, mark: text.partition(mark)[0].rpartition("\n")[0],
+    "end-at": lambda text, mark: text.partition(mark)[0] + mark,
+}
 
 
 def _included(name: str, path: Path, root: Path) -> Path | None:
@@ -205,7 +242,7 @@ _ROLE = re.compile(r":(?:[\w+.-]+:)*[\w+-]+:`([^`]+)`")
 _DIRECTIVE = re.compile(r"^(\s*)\.\. ([\w:+.-]+)::[ \t]*(.*)$")
 _LABEL = re.compile(r"^\.\. _([^:]+):\s*$")
 _CODE_DIRECTIVES = frozenset(
-    {"code-block", "code", "sourcecode", "literalinclude", "parsed-literal", "prompt", "ipython", "doctest", "testcode", "highlight"}
+    {"code-block", "code", "sourcecode", "parsed-literal", "prompt", "ipython", "doctest", "testcode", "highlight"}
 )
 _DROPPED_DIRECTIVES = frozenset(
     {
@@ -220,6 +257,8 @@ _DROPPED_DIRECTIVES = frozenset(
         "only",
         "meta",
         "figure",
+        "include",  # one that could be followed is none any more
+        "literalinclude",
         "testsetup",
         "testcleanup",
     }
@@ -262,6 +301,8 @@ def _rst_lines(lines: list[str]) -> Iterator[str]:
         elif directive:
             index, rendered = _rst_directive(lines, index, directive)
             yield from rendered
+        elif re.match(r"\+[-=+]+\+\s*$|:orphan:", line):  # the rules of a grid table, whose rows read well without them
+            index += 1
         elif re.match(r"^\s*\.\.( |$)", line):  # a comment or a target: skipped with what is indented under it
             index = _block_end(lines, index, len(line) - len(line.lstrip()))
         else:
@@ -301,13 +342,14 @@ def _rst_directive(lines: list[str], index: int, directive: re.Match[str]) -> tu
         return end, []
     if name in _CODE_DIRECTIVES:
         return end, list(_fenced(body, argument))
-    title = argument
-    if (
+    following = next((line.strip() for line in lines[end:] if line.strip()), "")
+    title = "" if following == argument else argument  # `.. setting:: NAME` over the heading NAME is a mark for the index
+    if title and (
         ":" in directive[2]
         or name.startswith("auto")
         or name in {"function", "class", "method", "attribute", "option", "envvar", "confval"}
     ):
-        title = f"`{title}`" if title else ""
+        title = f"`{title}`"
     if name in _ADMONITIONS:
         title = f"**{name}** {title}".strip() if name != "admonition" else f"**{title}**"
     dedented = _dedented(body)
@@ -337,10 +379,14 @@ def _fenced(body: list[str], language: str) -> Iterator[str]:
     yield ""
 
 
+_NAMED_TARGET = re.compile(r"`([^`<]+?)\s+<[~!.]?[\w.:-]+>`")  # what Sphinx's default role shows of `the text <the.target>`
+
+
 def _rst_inline(text: str) -> str:
     text = _ROLE.sub(lambda found: "`" + re.sub(r"^[~!.]+|\s*<[^<>]*>$", "", found[1]) + "`", text)
     text = re.sub(r"``([^`]+)``", r"`\1`", text)
     text = re.sub(r"`([^`<]+?)\s*<([^`>]+)>`__?", r"[\1](\2)", text)
+    text = _NAMED_TARGET.sub(r"`\1`", text)
     return re.sub(r"`([^`]+)`__?\b", r"\1", text)
 
 
@@ -351,6 +397,8 @@ _BLOCK_TAGS = frozenset({"p", "div", "section", "article", "main", "ul", "ol", "
 
 
 def read_html(text: str, path: Path, root: Path) -> tuple[str, str]:
+    if re.search(r"\{%-?\s*(?:extends|block|include|import|macro)\b", text) and "<body" not in text:
+        raise Unreadable("a template, not a page")
     soup = BeautifulSoup(text, "html.parser")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     content = soup.find("main") or soup.select_one("[role=main]") or soup.find("article")
@@ -399,6 +447,8 @@ def _html_tag(tag: Tag) -> Iterator[str]:
 
 
 def read_text(text: str, path: Path, root: Path) -> tuple[str, str]:
+    if any(_DIRECTIVE.match(line) for line in text.splitlines()):  # parts of Sphinx pages are often called .txt
+        return read_rst(text, path, root)
     return "", re.sub(r"^#", r"\\#", text, flags=re.MULTILINE)
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from demo_rag_bot.corpus import read_corpus
@@ -117,3 +118,34 @@ def test_comments_stay_out_but_for_code(docs: Path) -> None:
     )
     page = next(page for page in read_corpus(docs).pages if page.source == "page.md")
     assert page.markdown == "# Page\n\nShown. \n\n```html\n<!-- an example -->\n```"
+
+
+def test_an_include_takes_the_part_its_options_name(docs: Path) -> None:
+    (docs / "part.rst").write_text("not this\n\n.. begin\n\nShared words.\n\n.. end\n\nnor this\n")
+    (docs / "example.py").write_text("import os\nx = 1\ny = 2\n")
+    (docs / "page.rst").write_text(
+        "Page\n====\n\n.. include:: part.rst\n   :start-after: begin\n   :end-before: .. end\n\nAfter.\n\n"
+        ".. literalinclude:: example.py\n   :lines: 2-3\n\n.. include:: page.rst\n   :start-after: After\n   :end-before: literalinclude\n"
+    )
+    (docs / "myst.md").write_text("# Begin\n\n```{include} part.rst\n:start-after: begin\n:end-before: .. end\n```\n\n## After\n\nText.\n")
+    pages = {page.source: page.markdown for page in read_corpus(docs).pages}
+    assert "Shared words." in pages["page.rst"]
+    assert "this" not in pages["page.rst"]
+    assert "```py\nx = 1\ny = 2\n```" in pages["page.rst"]
+    assert pages["page.rst"].count("# Page") == 1
+    assert pages["myst.md"].splitlines()[-3:] == ["## After", "", "Text."]
+    assert "```" not in pages["myst.md"]
+
+
+def test_what_sphinx_does_not_show_stays_out(docs: Path) -> None:
+    (docs / "settings.rst").write_text(
+        ":orphan:\n\nSettings\n========\n\nFirst.\n\n.. setting:: LOG_FILE\n\nLOG_FILE\n--------\n\nSee `the log <harbour.log>`.\n\n"
+        "+---+---+\n| a | b |\n+===+===+\n| c | d |\n+---+---+\n"
+    )
+    page = next(page for page in read_corpus(docs).pages if page.source == "settings.rst")
+    assert page.markdown.split().count("LOG_FILE") == 0
+
+
+def test_a_template_is_no_page(docs: Path) -> None:
+    (docs / "main.html").write_text('{% extends "base.html" %}{% block content %}Welcome{% endblock %}')
+    assert ("main.html", "a template, not a page") in read_corpus(docs).skipped
