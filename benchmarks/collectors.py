@@ -62,11 +62,17 @@ def collector(database: Path, *options: str) -> Generator[Running]:
     try:
         yield Running(process, line.split()[1], time.perf_counter() - began)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """SIGTERM, and SIGKILL to one that has not ended after half a minute."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def machine() -> str:

@@ -6,7 +6,6 @@ It answers a request before it stores the spans, so what counts is what another 
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -19,7 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.collectors import Running
+from benchmarks.collectors import Running, end
 
 VARIABLE = "RIGHTPASSAGE_PHOENIX_PYTHON"
 START_S = 180  # measured: 18 s on an idle machine
@@ -100,12 +99,7 @@ def running_phoenix(installed: Installed) -> Generator[Phoenix]:
             wait_until_healthy(f"{url}/healthz")
             yield Phoenix(Running(process, url, time.perf_counter() - began), Path(folder) / "phoenix.db")
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
 
 def free_ports(count: int) -> Sequence[int]:

@@ -19,9 +19,11 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from tests.servers import QuietServer
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,16 +101,9 @@ class _Faulty(BaseHTTPRequestHandler):
         return None
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        return None
-
-
 def serve(fault: str) -> None:
     """A collector with this fault; prints its port."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Faulty,), {"fault": fault}))
+    server = QuietServer(("127.0.0.1", 0), type("Handler", (_Faulty,), {"fault": fault}))
     print(server.server_address[1], flush=True)
     if fault != "refused":
         server.serve_forever()
@@ -117,7 +112,9 @@ def serve(fault: str) -> None:
 @contextmanager
 def collector(fault: str) -> Generator[tuple[str, subprocess.Popen[str]]]:
     """The URL of a collector with this fault, and its process."""
-    process = subprocess.Popen([sys.executable, __file__, "--serve", fault], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.tracer_promises", "--serve", fault], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert process.stdout is not None
     url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
     if fault == "refused":

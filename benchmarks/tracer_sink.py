@@ -11,8 +11,10 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.servers import QuietServer
 
 Seen = list[dict[str, Any]]
 Part = dict[str, Any]
@@ -121,10 +123,9 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Sink(ThreadingHTTPServer):
+class Sink(QuietServer):
     """Listens on a free port; `GET /silence` makes it accept and answer nothing from then on."""
 
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self) -> None:
@@ -137,9 +138,6 @@ class Sink(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        return None
 
     def close(self) -> None:
         self.closing.set()

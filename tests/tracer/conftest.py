@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import tracer
+from tests.servers import QuietServer
 from tracer.recorder import current
 
 
@@ -139,13 +140,6 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        return None
-
-
 @dataclass(frozen=True)
 class Away:
     """The address of a collector that is away: connections are refused. The port is ours, so nobody else can answer there meanwhile."""
@@ -164,9 +158,9 @@ def away() -> Iterator[Away]:
         yield Away(held)
 
 
-def serve(sink: Sink, at: Away | None = None) -> ThreadingHTTPServer:
+def serve(sink: Sink, at: Away | None = None) -> QuietServer:
     """Starts a sink on a free port of the loopback interface, or where it was away."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"sink": sink}), bind_and_activate=at is None)
+    server = QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"sink": sink}), bind_and_activate=at is None)
     if at:
         server.socket.close()
         server.socket = at.held

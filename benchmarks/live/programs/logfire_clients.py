@@ -14,17 +14,9 @@ logfire.configure(service_name="rag-demo", console=False, **sending)
 
 def anthropic():
     logfire.instrument_anthropic()
-    from anthropic import Anthropic
-
-    client = Anthropic(base_url=world.MODEL_URL, api_key="sk-local", max_retries=0)
-    tool = {"name": "get_weather", "description": "The weather in a city.", "input_schema": world.TOOL["function"]["parameters"]}
-    shared = {"model": "claude-sonnet-4-5", "max_tokens": 99, "tools": [tool], "system": "Be brief."}
-    messages = [{"role": "user", "content": "What is the weather in Paris?"}]
-    said = client.messages.create(messages=messages, **shared)
-    messages.append({"role": "assistant", "content": [block.model_dump(include={"type", "id", "name", "input"}) for block in said.content]})
-    results = [{"type": "tool_result", "tool_use_id": b.id, "content": world.WEATHER["Paris"]} for b in said.content]
-    client.messages.create(messages=[*messages, {"role": "user", "content": results}], **shared)
-    world.fails(client.messages.create, model=world.BROKEN, max_tokens=9, messages=[{"role": "user", "content": world.QUESTION}])
+    client = world.anthropic_client()
+    world.ask_weather_of_claude(client)
+    world.fail_with_claude(client)
 
 
 def litellm():

@@ -15,7 +15,7 @@ COLLECTOR = os.environ["LIVE_COLLECTOR"]  # base of the collector's OTLP/HTTP
 TRACES = f"{COLLECTOR}/v1/traces"
 QUESTION = "What is the capital of France?"
 SYSTEM = "Answer from the context."
-CHAT, EMBEDDING, BROKEN = "gpt-4o-mini", "text-embedding-3-small", "gpt-broken"
+CHAT, CLAUDE, EMBEDDING, BROKEN = "gpt-4o-mini", "claude-sonnet-4-5", "text-embedding-3-small", "gpt-broken"
 DOCUMENTS: list[dict[str, Any]] = [
     {"id": "doc-1", "content": "Paris is the capital of France.", "score": 0.9425, "metadata": {"source": "geo.md", "page": 1}},
     {"id": "doc-2", "content": "Berlin is the capital of Germany.", "score": 0.9138, "metadata": {"source": "geo.md", "page": 2}},
@@ -107,6 +107,27 @@ def ask_weather(client: Any, *, stream: bool = False, question: str = "What is t
         model=CHAT, messages=messages, tools=[TOOL], stream=True, stream_options={"include_usage": True}
     )
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+
+def anthropic_client() -> Any:
+    from anthropic import Anthropic
+
+    return Anthropic(base_url=MODEL_URL, api_key="sk-local", max_retries=0)
+
+
+def ask_weather_of_claude(client: Any) -> None:
+    """A two-step tool loop with Anthropic's client."""
+    tool = {"name": "get_weather", "description": "The weather in a city.", "input_schema": TOOL["function"]["parameters"]}
+    shared: dict[str, Any] = {"model": CLAUDE, "max_tokens": 99, "tools": [tool], "system": "Be brief."}
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "What is the weather in Paris?"}]
+    said = client.messages.create(messages=messages, **shared)
+    messages.append({"role": "assistant", "content": [block.model_dump(include={"type", "id", "name", "input"}) for block in said.content]})
+    results = [{"type": "tool_result", "tool_use_id": block.id, "content": WEATHER["Paris"]} for block in said.content]
+    client.messages.create(messages=[*messages, {"role": "user", "content": results}], **shared)
+
+
+def fail_with_claude(client: Any) -> None:
+    fails(client.messages.create, model=BROKEN, max_tokens=9, messages=[{"role": "user", "content": QUESTION}])
 
 
 RUN_TOOL = get_weather  # programs put their traced tool here
