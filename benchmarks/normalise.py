@@ -20,8 +20,8 @@ from benchmarks.load import SPANS_PER_TRACE, bodies
 from collector.dialects import normalise
 from collector.model import Span
 from collector.otlp import decode_traces
-from collector.pricing import price
-from collector.rollup import summarise, understood
+from collector.pricing import estimate
+from collector.rollup import summarise
 
 BATCH = 64
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             row("normalise", normalise, spans, len(spans)),
             *(row(f"  {name}", normalise, mine, len(mine)) for name, mine in by_name.items()),
             row("  strangers", normalise, strangers, len(spans)),
-            row("price", lambda span: price(understood(span), span.start_unix_nano), known, len(spans)),
+            row("normalise and price", lambda span: normalise(span, estimate), spans, len(spans)),
             row("summarise", summarise, traces, len(spans)),
         ],
     )

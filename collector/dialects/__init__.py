@@ -29,14 +29,14 @@ from collector.dialects import (
     vercel,
     weave,
 )
-from collector.dialects.compose import compose
+from collector.dialects.compose import Price, compose
 from collector.dialects.reading import Reading
 from collector.dialects.rules import NO_RULES, Rules, parse_rules
 from collector.dialects.table import Dialect, Tables
 from collector.making import maker
 from collector.model import LogRecord, Span
 
-__all__ = ["DIALECTS", "NO_RULES", "Normaliser", "Rules", "join_logs", "normalise", "parse_rules", "searched", "use_rules"]
+__all__ = ["DIALECTS", "NO_RULES", "Normaliser", "Price", "Rules", "join_logs", "normalise", "parse_rules", "searched", "use_rules"]
 
 DIALECTS: Sequence[Dialect] = (
     rightpassage.DIALECT,
@@ -79,9 +79,9 @@ class Normaliser:
         self.rules = rules
         self._tables = Tables([rules.dialect(), *DIALECTS] if rules.fields or rules.kinds else DIALECTS)
 
-    def normalise(self, span: Span) -> Span:
+    def normalise(self, span: Span, price: Price | None = None) -> Span:
         """The same span with `normalised` set anew; whatever it held there before plays no part."""
-        understood = compose(Reading(span, self._tables))
+        understood = compose(Reading(span, self._tables), price)
         return _MAKE(
             span.trace_id,
             span.span_id,
@@ -110,9 +110,10 @@ class Normaliser:
 _current = Normaliser()
 
 
-def normalise(span: Span) -> Span:
-    """The span with our fields derived from what it carries, by the dialects and the rules in use."""
-    return _current.normalise(span)
+def normalise(span: Span, price: Price | None = None) -> Span:
+    """The span with our fields derived from what it carries, by the dialects and the rules in use; the cost of a call whose sender told
+    none is estimated by `price`."""
+    return _current.normalise(span, price)
 
 
 def use_rules(rules: Rules) -> None:

@@ -1,4 +1,4 @@
-"""Whom and what a span belongs to: session, user, tags, metadata, environment."""
+"""Whom and what a span belongs to: session, user, tags, metadata."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Mapping
 
 from collector.dialects.reading import Fields, Reading
 from collector.dialects.values import as_json, text
-from collector.model import (
-    Attributes,
-    Json,
-    SpanKind,
-)
+from collector.model import Json, SpanKind
 
 
 def fill_metadata(reading: Reading, kind: SpanKind, fields: Fields) -> None:
@@ -33,15 +29,3 @@ def _metadata(reading: Reading) -> Mapping[str, Json]:
         merged.update(value)
         reading.sources["metadata"] = key
     return merged
-
-
-ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment", "langfuse.environment")
-
-
-def environment_of(reading: Reading, resource: Attributes) -> str | None:
-    if own := reading.take("environment"):
-        return own
-    for key in ENVIRONMENT_KEYS:
-        if found := resource.get(key):
-            return text(found)
-    return None

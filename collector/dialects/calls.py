@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from collector.dialects.reading import Fields, Reading
@@ -70,20 +70,45 @@ FINISH = {
 }
 
 
-def fill_call(reading: Reading, kind: SpanKind, fields: Fields) -> None:
-    fields["provider"] = provider = _provider(reading, kind)
+def read_parameters(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     reading.parameters = [*reading.every("parameters")]
+
+
+def fill_provider(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    fields["provider"] = _provider(reading, kind)
+
+
+def fill_model(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     model = _model(reading, kind, reading.given, reading.returned)
-    fields["model"] = model.removeprefix(f"{provider}/") if model and provider else model  # LiteLLM's way to name a model
-    if kind is SpanKind.LLM and fields.get("response_id") is None:
-        fields["response_id"] = _response_id(reading.returned)
-    fields["finish_reasons"] = _finish_reasons(reading)
-    fields["parameters"] = _parameters(reading, kind, reading.given)
+    if model and (provider := fields.get("provider")):
+        model = model.removeprefix(f"{provider}/")  # LiteLLM's way to name a model
+    fields["model"] = model
+
+
+def fill_response_id(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    returned = reading.returned
+    if isinstance(returned, dict) and fields.get("response_id") is None and ("choices" in returned or "output" in returned):
+        fields["response_id"] = text(returned.get("id"))
+
+
+def fill_finish_reasons(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    if reasons := reading.take("finish_reasons"):
+        fields["finish_reasons"] = [FINISH.get(reason, reason) for reason in reasons]
+
+
+def fill_parameters(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    if reading.parameters or reading.shape.maps or isinstance(reading.given, dict):
+        fields["parameters"] = _parameters(reading, kind, reading.given)
 
 
 def fill_tokens(reading: Reading, kind: SpanKind, fields: Fields) -> None:
     fields["usage"] = _usage(reading, kind, reading.returned)
-    fields["cost_usd"], fields["cost_source"] = _cost(reading)
+
+
+def fill_cost(reading: Reading, kind: SpanKind, fields: Fields) -> None:
+    cost = reading.take("cost", "cost_usd")
+    if cost is not None and cost >= 0:
+        fields["cost_usd"], fields["cost_source"] = float(cost), "reported"
 
 
 def _model(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> str | None:
@@ -145,15 +170,6 @@ def _parameters(reading: Reading, kind: SpanKind, given: Any) -> Mapping[str, Js
     )
 
 
-def _finish_reasons(reading: Reading) -> Sequence[str]:
-    given: Sequence[str] = reading.take("finish_reasons") or ()
-    return [FINISH.get(reason, reason) for reason in given] if given else given
-
-
-def _response_id(returned: Any) -> str | None:
-    return text(returned.get("id")) if isinstance(returned, dict) and ("choices" in returned or "output" in returned) else None
-
-
 COUNTS = (
     "input_tokens",
     "output_tokens",
@@ -181,8 +197,3 @@ def _usage(reading: Reading, kind: SpanKind, returned: Any) -> Usage | None:
             read_counts(inside, counts)
             reading.sources.setdefault("usage", reading.sources.get("output", "output"))
     return as_usage(counts)
-
-
-def _cost(reading: Reading) -> tuple[float | None, str | None]:
-    cost = reading.take("cost", "cost_usd")
-    return (float(cost), "reported") if cost is not None and cost >= 0 else (None, None)

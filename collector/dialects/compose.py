@@ -11,8 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from collector.dialects import plain
-from collector.dialects.belonging import environment_of, fill_metadata, fill_tags
-from collector.dialects.calls import COUNTS, MODEL_KINDS, fill_call, fill_tokens
+from collector.dialects.belonging import fill_metadata, fill_tags
+from collector.dialects.calls import (
+    COUNTS,
+    MODEL_KINDS,
+    fill_cost,
+    fill_finish_reasons,
+    fill_model,
+    fill_parameters,
+    fill_provider,
+    fill_response_id,
+    fill_tokens,
+    read_parameters,
+)
 from collector.dialects.conversation import TALKING_KINDS, fill_messages
 from collector.dialects.embeddings import fill_embedding
 from collector.dialects.events import read_events
@@ -21,42 +32,47 @@ from collector.dialects.outcome import status_of
 from collector.dialects.reading import Fields, Reading
 from collector.dialects.retrieval import INDEX_SLOTS, fill_candidates, fill_found, fill_index, fill_retrieval
 from collector.dialects.tools import fill_offered, fill_tool
-from collector.dialects.values import decoded, text, unwrapped
+from collector.dialects.values import decoded, unwrapped
 from collector.making import maker
-from collector.model import (
-    Normalised,
-    SpanKind,
-)
+from collector.model import Normalised, SpanKind, Usage
+
+Price = Callable[[SpanKind, str | None, str | None, Usage, int], tuple[float | None, str | None]]
+"""What estimates the cost of a call: from kind, model, provider, usage and start to US dollars and the `cost_source`."""
 
 
-def compose(reading: Reading) -> Normalised:
+def compose(reading: Reading, price: Price | None = None) -> Normalised:
     """All fields of the span. What nobody claimed is not visited: most spans fill few fields."""
-    reading.refine()
-    if reading.span.events:
+    span, dialect = reading.span, reading.dialect_name
+    for refine in reading.shape.refiners:
+        refine(reading)
+    if span.events:
         read_events(reading)
-    if reading.dialect < 0 or reading.dialect_name in OWN_ATTRIBUTES:
+    if dialect is None or dialect in OWN_ATTRIBUTES:
         plain.refine(reading)
     kind = reading.kind
-    reading.given = unwrapped(_typed(reading, "input", reading.take("input")))
-    reading.returned = unwrapped(_typed(reading, "output", reading.take("output")))
+    reading.given = given = _payload(reading, "input", "input.value", "input.mime_type")
+    reading.returned = returned = _payload(reading, "output", "output.value", "output.mime_type")
     status, error = status_of(reading)
-    resource = reading.span.resource.attributes
+    service, environment = reading.origin()
     fields: dict[str, Any] = {
         "kind": kind,
-        "dialect": reading.dialect_name or ("plain" if reading.derived else None),
+        "dialect": dialect or ("plain" if reading.derived else None),
         "status": status,
         "error": error,
-        "input": reading.given,
-        "output": reading.returned,
+        "input": given,
+        "output": returned,
         "repeats_usage": reading.repeats_usage,
-        "service": text(resource.get("service.name")),
-        "environment": environment_of(reading, resource),
+        "service": service,
+        "environment": environment,
     }
     plan = _plan(reading)
     for slot, field in plan.alone:
-        fields[field] = reading.take(slot, field)
+        if (found := reading.take(slot, field)) is not None:
+            fields[field] = found
     for fill in plan.fills:
         fill(reading, kind, fields)
+    if price is not None and (usage := fields.get("usage")) is not None and fields.get("cost_usd") is None and not reading.repeats_usage:
+        fields["cost_usd"], fields["cost_source"] = price(kind, fields.get("model"), fields.get("provider"), usage, span.start_unix_nano)
     if reading.derived:
         fields["derived"] = tuple(dict.fromkeys(_FIELD_OF.get(slot, slot) for slot in reading.derived))
     fields["unmapped"] = tuple(reading.unmapped)
@@ -64,15 +80,13 @@ def compose(reading: Reading) -> Normalised:
     return _MAKE(**fields)
 
 
-def _typed(reading: Reading, side: str, value: Any) -> Any:
-    """`3`, `true` or `"Paris"` that are said to be JSON, as what they are; objects and lists were read as such in any case."""
-    if (
-        type(value) is str
-        and reading.attributes.get(f"{side}.mime_type") == "application/json"
-        and reading.sources.get(side) == f"{side}.value"
-    ):
-        return decoded(value)
-    return value
+def _payload(reading: Reading, side: str, key: str, type_key: str) -> Any:
+    """A span's input or output. `3`, `true` or `"Paris"` that are said to be JSON become what they are; objects and lists always do."""
+    value = reading.take(side)
+    if type(value) is str:
+        is_json = reading.attributes.get(type_key) == "application/json" and reading.sources.get(side) == key
+        return unwrapped(decoded(value)) if is_json else value
+    return unwrapped(value)
 
 
 _MAKE = maker(Normalised)
@@ -94,20 +108,24 @@ ALONE: Mapping[str, str] = {
     "stage": "stage",
     "session": "session_id",
     "user": "user_id",
+    "environment": "environment",
 }
 """Slots that are a field as they are."""
 
+_NOTHING = frozenset[str]()
 _ANY = frozenset[SpanKind]()
 _FUNCTIONS = frozenset({SpanKind.CHAIN, SpanKind.TOOL, SpanKind.UNKNOWN})
 Fill = Callable[[Reading, SpanKind, Fields], None]
 GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Fill]] = (
     (frozenset({"input_messages", "output_messages", "system"}), TALKING_KINDS, fill_messages),
-    (
-        frozenset({"response_model", "request_model", "fallback_model", "provider", "finish_reasons", "parameters"}),
-        MODEL_KINDS,
-        fill_call,
-    ),
-    (frozenset({*COUNTS, "usage", "cost"}), MODEL_KINDS, fill_tokens),
+    (frozenset({"parameters"}), _ANY, read_parameters),
+    (frozenset({"provider", "metadata"}), _ANY, fill_provider),
+    (frozenset({"response_model", "request_model", "fallback_model"}), MODEL_KINDS, fill_model),
+    (_NOTHING, frozenset({SpanKind.LLM}), fill_response_id),
+    (frozenset({"finish_reasons"}), _ANY, fill_finish_reasons),
+    (frozenset({"parameters"}), MODEL_KINDS, fill_parameters),
+    (frozenset({*COUNTS, "usage"}), MODEL_KINDS, fill_tokens),
+    (frozenset({"cost"}), _ANY, fill_cost),
     (
         frozenset({"query", "documents", "input_documents", "candidates", "index_version"}),
         frozenset({SpanKind.RETRIEVER, SpanKind.RERANKER}),
@@ -115,7 +133,7 @@ GROUPS: Sequence[tuple[frozenset[str], frozenset[SpanKind], Fill]] = (
     ),
     (frozenset({"candidates"}), _ANY, fill_candidates),
     (INDEX_SLOTS, _ANY, fill_index),
-    (frozenset(), _FUNCTIONS, fill_found),
+    (_NOTHING, _FUNCTIONS, fill_found),
     (frozenset({"texts", "embeddings", "dimensions"}), frozenset({SpanKind.EMBEDDING}), fill_embedding),
     (frozenset({"tool_name", "arguments", "result"}), frozenset({SpanKind.TOOL}), fill_tool),
     (frozenset({"tools"}), frozenset({SpanKind.LLM}), fill_offered),

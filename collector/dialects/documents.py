@@ -7,12 +7,15 @@ lower). Unknown keys beside the content are metadata, because several SDKs flatt
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from collector.dialects.values import as_list, as_text, first, integer, number, opened, text
 from collector.making import maker
-from collector.model import Document
+from collector.model import Attributes, Document
+
+if TYPE_CHECKING:
+    from collector.dialects.reading import Reading
 
 CONTENT_KEYS = ("content", "page_content", "pageContent", "text", "document", "chunk", "passage", "body", "chunk_text", "snippet", "value")
 ID_KEYS = ("id", "id_", "node_id", "doc_id", "document_id", "chunk_id", "_id", "uuid", "key", "uri")
@@ -94,7 +97,7 @@ def read_documents(value: Any) -> list[Document]:
     return [
         document
         for i, item in enumerate(items)
-        if (document := _plain(item, i) if _is_plain(item) else _document(item if type(item) is dict else opened(item), i))
+        if (document := _plain(i, *map(item.get, PLAIN)) if _is_plain(item) else _document(item if type(item) is dict else opened(item), i))
     ]
 
 
@@ -115,11 +118,36 @@ def looks_like_documents(value: Any) -> bool:
 
 
 _MAKE = maker(Document)
-PLAIN_KEYS = frozenset({"id", "content", "score", "score_kind", "rank", "metadata"})
+PLAIN = ("content", "id", "score", "score_kind", "rank", "metadata")
+"""The members of OpenInference's and our own form, which needs no guessing: nine of ten documents."""
+_PLAIN_KEYS = frozenset(PLAIN)
+
+
+def flat_documents(reading: Reading, slot: str) -> tuple[Sequence[Document], str]:
+    """The documents of the best flattened list of a slot that has some, and its name."""
+    for flat in reading.flat_lists(slot):
+        found = _of_rows(flat.rows(PLAIN), reading.attributes) or read_documents(reading.items(flat))
+        if found:
+            return found, f"{flat.entry.key}.*"
+    return (), ""
+
+
+def _of_rows(rows: Sequence[Sequence[str | None]] | None, attributes: Attributes) -> list[Document] | None:
+    """The documents of plain items straight from the attributes; None where one's content is no text."""
+    if rows is None:
+        return None
+    get: Callable[[str | None], Any] = attributes.get  # pyright: ignore[reportAssignmentType]  (of no key: None)
+    found: list[Document] = []
+    for content, identity, score, kind, rank, metadata in rows:
+        text_of = get(content)
+        if type(text_of) is not str:
+            return None
+        found.append(_plain(len(found), text_of, get(identity), get(score), get(kind), get(rank), get(metadata)))
+    return found
 
 
 def _is_plain(item: Any) -> bool:
-    return type(item) is dict and type(item.get("content")) is str and PLAIN_KEYS.issuperset(item)
+    return type(item) is dict and type(item.get("content")) is str and _PLAIN_KEYS.issuperset(item)
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -128,11 +156,8 @@ def _object(value: Any) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {"metadata": found} if found else {}
 
 
-def _plain(item: Mapping[str, Any], position: int) -> Document:
-    """OpenInference's and our own form, which needs no guessing: nine of ten documents, at a third of the time."""
-    get = item.get
-    metadata = {} if (held := get("metadata")) is None else _object(held)
-    identity, score, rank, kind = get("id"), get("score"), get("rank"), get("score_kind")
+def _plain(position: int, content: str, identity: Any, score: Any, kind: Any, rank: Any, metadata: Any) -> Document:
+    metadata = {} if metadata is None else _object(metadata)
     if type(identity) is not str or not identity:
         identity = text(first(metadata, METADATA_ID_KEYS) if identity is None else identity)
     if type(score) is not float or score - score != 0:
@@ -140,7 +165,7 @@ def _plain(item: Mapping[str, Any], position: int) -> Document:
         if score is None and metadata:
             score = _score(metadata)[0]
     return _MAKE(
-        item["content"],
+        content,
         identity,
         score,
         None if kind is None else text(kind),
@@ -163,7 +188,7 @@ def _document(item: Any, position: int) -> Document | None:
     if not isinstance(item, dict):
         return None
     if _is_plain(item):
-        return _plain(item, position)
+        return _plain(position, item["content"], *map(item.get, PLAIN[1:]))
     outer: Mapping[str, Any] = item
     inner: Mapping[str, Any] = next((item[key] for key in WRAPPERS if isinstance(item.get(key), dict)), item)
     if isinstance(kwargs := inner.get("kwargs"), dict):

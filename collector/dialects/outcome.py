@@ -12,6 +12,7 @@ from collector.model import (
     StatusCode,
 )
 
+LEVEL = "langfuse.observation.level"
 _PREFIXED = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Timeout|Warning))(?:: |\()")
 
 
@@ -20,12 +21,14 @@ def status_of(reading: Reading) -> tuple[StatusCode, SpanError | None]:
     leaves the status alone."""
     span = reading.span
     status = span.status
+    if status is not StatusCode.ERROR and not span.events and LEVEL not in reading.attributes:
+        return status, None
     exception = next((event for event in reversed(span.events) if event.name == "exception"), None) if span.events else None
     if status is not StatusCode.ERROR:
         escaped = exception is not None and str(exception.attributes.get("exception.escaped")).lower() == "true"
         # LangSmith records an exception for a failed run only, but its status may have been set to OK before, which OpenTelemetry keeps.
         failed = exception is not None and reading.dialect_name == "langsmith"
-        if failed or str(reading.attributes.get("langfuse.observation.level")) == "ERROR" or (status is StatusCode.UNSET and escaped):
+        if failed or str(reading.attributes.get(LEVEL)) == "ERROR" or (status is StatusCode.UNSET and escaped):
             status = StatusCode.ERROR
         elif exception is None:
             return status, None

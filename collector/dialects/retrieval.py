@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from collector.dialects.documents import completed, looks_like_documents, read_documents
+from collector.dialects.documents import completed, flat_documents, looks_like_documents, read_documents
 from collector.dialects.reading import Fields, Reading
 from collector.dialects.values import as_list, first, integer, mended, number, opened, text
 from collector.model import (
@@ -99,11 +99,9 @@ def _documents(reading: Reading, kind: SpanKind, given: Any, returned: Any) -> S
             reading.sources.setdefault("documents", key)
             break
     if not found:
-        for key, items in reading.listed("documents"):
-            found = read_documents(items)
-            if found:
-                reading.sources.setdefault("documents", f"{key}.*")
-                break
+        found, key = flat_documents(reading, "documents")
+        if found:
+            reading.sources.setdefault("documents", key)
     if returned is None or isinstance(returned, str):
         return found
     if found and any(document.id is None for document in found):
@@ -135,11 +133,9 @@ def _input_documents(reading: Reading, kind: SpanKind, given: Any) -> Sequence[D
     value = reading.take("input_documents")
     found = read_documents(value) if value is not None else []
     if not found:
-        for key, items in reading.listed("input_documents"):
-            found = read_documents(items)
-            reading.sources.setdefault("input_documents", f"{key}.*")
-            if found:
-                break
+        found, key = flat_documents(reading, "input_documents")
+        if found:
+            reading.sources.setdefault("input_documents", key)
     if not found and kind is SpanKind.RERANKER and isinstance(given, dict | list):
         found = read_documents(given)
     return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from collector.dialects import values
-from collector.model import SpanKind
+from collector.model import Resource, SpanKind
 
 if TYPE_CHECKING:
     from collector.dialects.reading import Reading
@@ -159,18 +159,26 @@ class Plan(NamedTuple):
     suspicious: bool  # means nothing, but its name sounds like content
 
 
-Claim = tuple[Entry, str]
-"""A value for a slot: whose it is, and the attribute that holds it."""
-
 OWN_FIRST = 10_000_000  # more than any rank
 
 
-class FlatList(NamedTuple):
-    """A flattened list: by position the simple members (name, attribute) of each item, and the places that lie deeper."""
+class FlatList:
+    """A flattened list: the simple members (name → attribute) of each item by position, or, where any lies deeper, all places."""
 
-    entry: Entry
-    items: Sequence[tuple[int, Sequence[tuple[str, str]]]]
-    deep: Sequence[tuple[int, tuple[str | int, ...], str]]
+    __slots__ = ("_rows", "deep", "entry", "items")
+
+    def __init__(
+        self, entry: Entry, items: Sequence[Mapping[str, str]], deep: Sequence[tuple[int, tuple[str | int, ...], str]] = ()
+    ) -> None:
+        self.entry, self.items, self.deep = entry, items, deep
+        self._rows: dict[Sequence[str], Sequence[Sequence[str | None]] | None] = {}
+
+    def rows(self, members: tuple[str, ...]) -> Sequence[Sequence[str | None]] | None:
+        """For each item, the attributes that hold these members; None unless every item has the first and none has others."""
+        if members not in self._rows:
+            fit = not self.deep and all(members[0] in item and item.keys() <= {*members} for item in self.items)
+            self._rows[members] = [tuple(map(item.get, members)) for item in self.items] if fit else None
+        return self._rows[members]
 
 
 class FlatMap(NamedTuple):
@@ -188,8 +196,8 @@ class Shape:
     def __init__(self, tables: Tables, scope: str, keys: Sequence[str]) -> None:
         self.seen = tables.scope_bits(scope) if scope else 0
         self.suspicious: list[str] = []
-        self._claims: dict[str, list[Claim]] = {}
-        self._of_dialect: dict[int, Mapping[str, Sequence[Claim]]] = {}
+        self._claims: dict[str, list[Entry]] = {}
+        self._of_dialect: dict[int, Mapping[str, Sequence[Entry]]] = {}
         self.plans: dict[Any, Any] = {}  # by kind: what `compose` visits for it
         places: dict[Entry, list[tuple[int, tuple[str | int, ...], str]]] = {}
         names: dict[Entry, list[tuple[str, str]]] = {}
@@ -200,7 +208,7 @@ class Shape:
                 continue
             self.seen |= plan.evidence
             for entry in plan.entries:
-                self._claims.setdefault(entry.slot, []).append((entry, key))
+                self._claims.setdefault(entry.slot, []).append(entry)
                 guarded |= entry.guarded
             for entry, position, path in plan.places:
                 places.setdefault(entry, []).append((position, path, key))
@@ -215,17 +223,17 @@ class Shape:
         for entry, members in names.items():
             self.maps.setdefault(entry.slot, []).append(FlatMap(entry, members))
         for slot, claims in self._claims.items() if guarded else ():
-            self._claims[slot] = [(entry, key) for entry, key in claims if not entry.guarded or self.seen >> entry.dialect & 1]
+            self._claims[slot] = [entry for entry in claims if not entry.guarded or self.seen >> entry.dialect & 1]
         self.slots = frozenset({*self._claims, *self.lists, *self.maps})
         self.spoken = [(number, dialect) for number, dialect in enumerate(tables.dialects) if self.seen >> number & 1]
         self.refiners = [dialect.refine for _, dialect in self.spoken if dialect.refine is not None]
 
-    def claims(self, own: int) -> Mapping[str, Sequence[Claim]]:
+    def claims(self, own: int) -> Mapping[str, Sequence[Entry]]:
         """The values by slot, best first: those of the span's own dialect, then the others in the order of the dialects."""
         found = self._of_dialect.get(own)
         if found is None:
             found = self._of_dialect[own] = {
-                slot: held if len(held) == 1 else sorted(held, key=lambda claim: claim[0].place(own)) for slot, held in self._claims.items()
+                slot: held if len(held) == 1 else sorted(held, key=lambda entry: entry.place(own)) for slot, held in self._claims.items()
             }
         return found
 
@@ -234,10 +242,10 @@ def _flat_list(entry: Entry, placed: Sequence[tuple[int, tuple[str | int, ...], 
     """Where every member is simple, its items are built without a walk; one deeper or bare value, and all are put where they belong."""
     if any(len(path) != 1 or not isinstance(path[0], str) for _, path, _ in placed):
         return FlatList(entry, (), placed)
-    items: dict[int, list[tuple[str, str]]] = {}
+    items: dict[int, dict[str, str]] = {}
     for position, path, key in placed:
-        items.setdefault(position, []).append((str(path[0]), key))
-    return FlatList(entry, sorted(items.items()), ())
+        items.setdefault(position, {})[str(path[0])] = key
+    return FlatList(entry, [items[position] for position in sorted(items)])
 
 
 # Segments that only repeat what the list holds; they follow an index.
@@ -334,6 +342,16 @@ NOT_CONTENT = (
 )
 
 
+ENVIRONMENT_KEYS = ("deployment.environment.name", "deployment.environment", "langfuse.environment")
+
+
+def origin_of(resource: Resource) -> tuple[str | None, str | None]:
+    """The service and the environment that a resource names."""
+    told = resource.attributes
+    environment = next((values.text(found) for key in ENVIRONMENT_KEYS if (found := told.get(key))), None)
+    return values.text(told.get("service.name")), environment
+
+
 def as_given(value: Any) -> Any:
     """One value of a flattened mapping; an empty string says nothing."""
     return None if value == "" else value
@@ -359,6 +377,15 @@ class Tables:
         self.shapes: dict[tuple[str, ...], Shape] = {}  # by scope name and attribute keys
         self._shapes_keys = 0
         self._scope_bits: dict[str, int] = {}
+        self._last_origin: tuple[Resource | None, tuple[str | None, str | None]] = (None, (None, None))
+
+    def origin(self, resource: Resource) -> tuple[str | None, str | None]:
+        """The service and the environment that a resource names; the spans of a request share the object."""
+        last, origin = self._last_origin
+        if last is not resource:
+            origin = origin_of(resource)
+            self._last_origin = resource, origin  # one assignment: threads may ask at once
+        return origin
 
     def _add(self, number: int, dialect: Dialect) -> None:
         rank = number * 1000

@@ -124,10 +124,7 @@ def read_to_the_end(spans: list[Span]) -> None:
     """Everything the collector does with accepted spans."""
     traces: dict[str, list[Span]] = {}
     for one in spans:
-        understood = normalise(one)
-        assert understood.normalised is not None
-        understood = replace(understood, normalised=pricing.price(understood.normalised, one.start_unix_nano))
-        traces.setdefault(one.trace_id, []).append(understood)
+        traces.setdefault(one.trace_id, []).append(normalise(one, pricing.estimate))
     for mine in traces.values():
         whole = borrow(list({one.span_id: one for one in mine}.values()))
         json.loads(jsonform.encode(jsonform.to_json(Trace(summarise(whole), whole, examine(whole)))))

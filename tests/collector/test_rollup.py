@@ -65,13 +65,7 @@ def test_embedding_tokens_stand_apart_and_cost_covers_them() -> None:
         3, 1, **{"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 1000, "gen_ai.request.model": "text-embedding-3-small"}
     )
     chat = call(2, 1, (1_000_000, 0), **{"gen_ai.request.model": "gpt-4o-mini"})
-    priced = [
-        one.__class__(
-            *(pricing.price(one.normalised) if name == "normalised" and one.normalised else getattr(one, name) for name in one.__slots__)
-        )
-        for one in (span(1), chat, embedding)
-    ]
-    summary = summarise(priced)
+    summary = summarise([normalise(one, pricing.estimate) for one in (span(1), chat, embedding)])
     assert (summary.usage.input_tokens, summary.embedding_tokens) == (1_000_000, 1000)
     assert summary.cost_usd == pytest.approx(0.15 + 0.00002)
     assert not summary.unpriced
