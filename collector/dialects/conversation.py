@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from collector.dialects.messages import KNOWN_ROLES, answer_messages, read_messages, request_messages, said_anything, with_system
+from collector.dialects.messages import KNOWN_ROLES, answer_messages, flat_messages, request_messages, said_anything, with_system
 from collector.dialects.reading import Fields, Reading
 from collector.dialects.values import mended
 from collector.model import (
@@ -32,10 +32,10 @@ def _input_messages(reading: Reading, kind: SpanKind, given: Any) -> Sequence[Me
             reading.sources.setdefault("input_messages", key)
             break
     if not found:
-        for key, items in reading.listed("input_messages"):
-            found = [message for message in read_messages(items) if said_anything(message) or message.role]
+        for flat in reading.flat_lists("input_messages"):
+            found = [message for message in flat_messages(reading, flat) if message.role or said_anything(message)]
             if any(map(said_anything, found)):
-                reading.sources.setdefault("input_messages", f"{key}.*")
+                reading.sources.setdefault("input_messages", f"{flat.entry.key}.*")
                 found = _completed(found, request_messages, given)
                 break
             found = []
@@ -97,13 +97,13 @@ def _output_messages(reading: Reading, kind: SpanKind, returned: Any) -> Sequenc
         if found:
             reading.sources.setdefault("output_messages", key)
             break
-    for key, items in reading.listed("output_messages"):
-        flat = [message for message in read_messages(items, "assistant") if said_anything(message)]
-        if flat and not found:
-            found = _completed(flat, answer_messages, returned)
-            reading.sources.setdefault("output_messages", f"{key}.*")
-        elif flat and not any(message.tool_calls for message in found):
-            calls = [call for message in flat for call in message.tool_calls]
+    for flat in reading.flat_lists("output_messages"):
+        told = [message for message in flat_messages(reading, flat, "assistant") if said_anything(message)]
+        if told and not found:
+            found = _completed(told, answer_messages, returned)
+            reading.sources.setdefault("output_messages", f"{flat.entry.key}.*")
+        elif told and not any(message.tool_calls for message in found):
+            calls = [call for message in told for call in message.tool_calls]
             if calls:  # LiteLLM: the messages lost their calls, the flattened copy has them
                 found = [_with_calls(found[0], calls), *found[1:]]
     if not found and kind is SpanKind.LLM and returned is not None:

@@ -8,14 +8,18 @@ results becomes one tool message per result. Roles are system, user, assistant, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from collector.dialects.reprs import rebuilt
 from collector.dialects.values import as_list, as_text, first, opened, text
 from collector.making import maker
 from collector.model import Json, Message, ToolCall
+
+if TYPE_CHECKING:
+    from collector.dialects.reading import Reading
+    from collector.dialects.table import FlatList
 
 ROLES = {
     "developer": "system",
@@ -131,6 +135,18 @@ def read_messages(value: Any, role: str = "user") -> list[Message]:
 
 
 _MAKE = maker(Message)
+PLAIN = ("role", "content")
+
+
+def flat_messages(reading: Reading, flat: FlatList, role: str = "user") -> list[Message]:
+    """The messages of a flattened list; of those that are nothing but a role and a text, straight from the attributes."""
+    rows = flat.rows(PLAIN)
+    if rows is not None:
+        get: Callable[[str | None], Any] = reading.attributes.get  # pyright: ignore[reportAssignmentType]  (of no attribute: None)
+        told = [(get(named), get(said)) for named, said in rows]
+        if all(type(said) is str and said[:2] != "[{" for _, said in told):
+            return [_MAKE(role_of(named, role), said) for named, said in told]
+    return read_messages(reading.items(flat), role)
 
 
 def _plain(value: Any, role: str) -> Sequence[Message]:
