@@ -128,6 +128,16 @@ def explained(path: Path) -> Generator[None]:
         raise
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that a file is not as it left it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the medium or another connection is in the way, so that the same may work later."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {*_REFUSED, 5, 6}
+
+
 def _full(path: Path) -> str | None:
     """That the disk is full, where it is: SQLite says "disk I/O error" as well, when it cannot make its shared-memory file."""
     try:

@@ -13,18 +13,17 @@ from __future__ import annotations
 import base64
 import heapq
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any as Anything
 from typing import Protocol
 
 import orjson
 
 from collector.errors import InvalidValue, RightPassageError
-from collector.filters import Any, Condition, Filter, Node, Op, Or, Text, conjuncts, for_spans, for_traces
-from collector.model import Event, Page, PageRequest, SpanKind, SpanRow, TraceSummary
+from collector.filters import Any, Condition, Filter, Node, Not, Op, Or, Text, conjuncts, for_spans, for_traces
+from collector.model import Event, Page, PageRequest, SpanKind, SpanRow, StatusCode, TraceSummary
 from collector.store import words
 from collector.store.answer import columns_of, real
 from collector.store.answer import number as number_of
@@ -32,10 +31,10 @@ from collector.store.connection import Connection, sqlite3
 from collector.store.facets import FACETS, PACE
 from collector.store.matching import holds, may_have, needs_understanding, searchable
 from collector.store.pruning import Candidate
-from collector.store.reading import Payloads, log_events, summaries, texts, understand
-from collector.store.rows import KINDS, ROW_COLUMNS, SpanRecord, TraceRecord, columns, span_rows
+from collector.store.reading import Packed, Payloads, log_events, summaries, texts, understand
+from collector.store.rows import KINDS, ROW_COLUMNS, STATUSES, SpanRecord, TraceRecord, columns, span_rows
 from collector.store.strings import Strings
-from collector.store.where import Sql, Where, speaks_of_trace
+from collector.store.where import Sql, Where, asks_failure, speaks_of_trace
 
 BUDGET_S = 2.0
 FEW = 5_000
@@ -45,7 +44,7 @@ PATIENCE, MANY = 4_096, 50_000
 """Traces that are walked before a list of at most `MANY` is gathered all the same: what matches is rare among them, or old (5 µs each)."""
 AT_A_TIME = 2_000  # traces of which all are wanted
 WORTH_A_SEARCH = 200  # traces of a shortlist that are quicker tried than looked up in the index
-FIRST_CHUNK, LAST_CHUNK = 128, 8_192
+LEAST_CHUNK, FIRST_CHUNK, LAST_CHUNK = 16, 128, 8_192
 PORTION, PORTION_OF_PAYLOADS = 100_000, 1_000  # spans that are tried in one statement, if their traces are that small
 WITHOUT_HASTE_S = 3_600.0  # for one trace where nobody waits for a page and none may be passed over: removal, export
 LAST_TRY_S = 0.5  # for one trace, where the budget did not even do for the first portion
@@ -184,7 +183,7 @@ class _KeptPayloads(Payloads):
         self._kept: dict[int, Sequence[bytes]] = {}  # by pack, the one used last at the end
         self._bytes = 0
 
-    def raw(self, record: SpanRecord) -> bytes:
+    def raw(self, record: Packed) -> bytes:
         if self._pack[0] == record.pack:
             return super().raw(record)
         bodies = self._kept.pop(record.pack, None)
@@ -250,12 +249,20 @@ class TextSearch(Protocol):
         """Traces that may say the phrase, in order of their start."""
         ...
 
+    def few(self, phrase: str, first: int, last: int, most: int) -> Collection[int] | None:
+        """All traces that may say the phrase, also those that the index does not know yet; None where they are more than `most`."""
+        ...
+
+    def rarest(self, phrases: Sequence[str]) -> str:
+        """The phrase that seems to be said least."""
+        ...
+
     def trace_says(self, phrase: str, trace: int) -> bool:
         """Whether some span of the trace has the phrase."""
         ...
 
-    def pending(self) -> Mapping[int, Sequence[SpanRecord]]:
-        """The newest spans that the index does not know yet, by trace."""
+    def pending(self) -> Mapping[int, object]:
+        """The traces of the newest spans that the index does not know yet."""
         ...
 
 
@@ -334,13 +341,17 @@ _TRACE_RANGES: Mapping[str, str] = {
 class Shortlists:
     """Looks for the shortest list of traces that the filter's conjuncts allow."""
 
-    def __init__(self, connection: Connection, *, of_spans: bool = False) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Connection, *, of_spans: bool = False, search: TextSearch | None = None, bounds: Bounds | None = None
+    ) -> None:
+        self._connection, self._of_spans, self._search, self._bounds = connection, of_spans, search, bounds or Bounds()
         # a span's cost can be above its trace's, where a wrapper repeats what its children cost; its duration cannot
         self._ranges = {"duration": "duration_ns"} if of_spans else _TRACE_RANGES
 
-    def best(self, node: Node | None, most: int = FEW) -> Few | None:
-        found = [few for part in conjuncts(node) if (few := self._of(part, most)) is not None]
+    def best(self, node: Node | None, most: int = FEW, *, texts: bool = True) -> Few | None:
+        """`texts`: also of what must be said, where the order does not let the index name it one by one."""
+        parts = [part for part in conjuncts(node) if texts or not isinstance(part, Text)]
+        found = [few for part in parts if (few := self._of(part, most)) is not None]
         best = min(found, key=lambda few: few.count, default=None)
         return best if best is not None and best.count <= most else None
 
@@ -361,8 +372,43 @@ class Shortlists:
                 return Few(failed.count, Sql(f"{failed.sql.text} UNION SELECT trace FROM running", failed.sql.parameters))
             case Any():
                 return self._some_span(part.part)
+            case Text():
+                return self._said(part.phrase, most)
+            case Or():
+                return self._either(part.parts, most)
+            case Not(part=Any(part=Condition() as missing)) if not self._of_spans:
+                return self._without(missing)
             case _:
                 return None
+
+    def _said(self, phrase: str, most: int) -> Few | None:
+        first, last = max(self._bounds.first, -(2**62)), min(self._bounds.last, 2**62)
+        traces = self._search.few(phrase, first, last, most) if self._search is not None else None
+        return None if traces is None else Few(len(traces), Sql("SELECT value FROM json_each(?)", [_json(traces)]))
+
+    def _either(self, parts: Sequence[Node], most: int) -> Few | None:
+        """What satisfies one of several is in one of their lists, where each has one."""
+        lists: list[Few] = []
+        for part in sorted(parts, key=lambda part: isinstance(part, Text)):  # a text is only looked up where the others are few
+            few = self.best(part, most)
+            if few is None:
+                return None
+            lists.append(few)
+        union = " UNION ".join(f"SELECT * FROM ({few.sql.text})" for few in lists)
+        return Few(sum(few.count for few in lists), Sql(union, [value for few in lists for value in few.sql.parameters]))
+
+    def _without(self, part: Condition) -> Few | None:
+        """No trace at all, where every trace has the value that must not be there."""
+        if part.op is not Op.EQ or not (part.field == "kind" or part.field in _SPAN_FACETS):
+            return None
+        if part.field == "kind":
+            asked: tuple[object, ...] = (FACETS["kind"], KINDS[SpanKind(str(part.value))])
+            select = "SELECT traces FROM facet_counts WHERE field = ? AND value = ?"
+        else:
+            asked = (FACETS[part.field], part.value)
+            select = "SELECT traces FROM facet_counts WHERE field = ? AND value = (SELECT id FROM strings WHERE text = ?)"
+        everywhere = f"SELECT ifnull(({select}), 0) = (SELECT traces FROM counters)"
+        return Few(0, Sql("SELECT id FROM traces WHERE 0")) if self._connection.execute(everywhere, asked).fetchone()[0] else None
 
     def _by_id(self, trace_id: str) -> Few:
         try:
@@ -542,21 +588,8 @@ def _records_where(connection: Connection, condition: str, parameters: Sequence[
     return list(map(TraceRecord._make, zip(*columns.values(), strict=True)))
 
 
-def _json(numbers: Sequence[int]) -> str:
+def _json(numbers: Collection[int]) -> str:
     return orjson.dumps(list(numbers)).decode()
-
-
-def _said_by_few(search: TextSearch | None, node: Node | None, bounds: Bounds) -> Few | None:
-    """The traces that may say a text which must be there, if they are few."""
-    phrases = [part.phrase for part in conjuncts(node) if isinstance(part, Text)]
-    if search is None or not phrases:
-        return None
-    keys = search.keys(max(phrases, key=len), max(bounds.first, -(2**62)), min(bounds.last, 2**62), None, descending=True)
-    some = list(islice(keys, FEW + 1))
-    if len(some) > FEW:
-        return None
-    numbers = orjson.dumps([*(trace for _, trace in some), *search.pending()]).decode()
-    return Few(len(some), Sql("SELECT value FROM json_each(?)", [numbers]))
 
 
 class _TraceSearch:
@@ -578,6 +611,7 @@ class _TraceSearch:
         self._bounds = bounds_of(node, "trace") if order.name == "start_time" else Bounds()
         self._moved = self._moved_since(seq) if cursor else {}
         self._clock = Clock(BUDGET_S)
+        self._tried = self._found = 0
 
     def page(self, limit: int, clock: Clock) -> tuple[list[Key], Key | None, bool]:
         """Up to limit + 1 matching keys in order, the last key that was tried, and whether all were."""
@@ -597,6 +631,7 @@ class _TraceSearch:
                         hits.append(key)
                     if len(hits) > limit:
                         return hits, last, True
+                self._tried, self._found = self._tried + len(keys), len(hits)
                 if clock.over():
                     return hits, last, False
         return hits, last, True
@@ -634,19 +669,25 @@ class _TraceSearch:
     # ---- Keys ----
 
     def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
-        few = Shortlists(self._connection).best(self._node)
-        source = self._said() if few is None or few.count > WORTH_A_SEARCH else None
+        by_start = self._order.name == "start_time"
+        few = Shortlists(self._connection, search=self._search, bounds=self._bounds).best(self._node, texts=not by_start)
+        source = self._said() if by_start and (few is None or few.count > WORTH_A_SEARCH) else None
         if source is None:
             source = self._gathered(few) if few is not None else self._walked_awhile()
-        size = max(limit + 1, FIRST_CHUNK) if not self._where.reads_payloads else FIRST_CHUNK // 4
+        size = max(limit + 1, FIRST_CHUNK) if not self._where.reads_payloads else min(limit + 1, FIRST_CHUNK)
         chunk: list[Key] = []
         for key in source:
             chunk.append(key)
             if len(chunk) >= size:
                 yield chunk
-                chunk, size = [], min(size * 2, LAST_CHUNK if not self._where.reads_payloads else FIRST_CHUNK)
+                chunk, size = [], min(size * 2, LAST_CHUNK) if not self._where.reads_payloads else self._missing(limit)
         if chunk:
             yield chunk
+
+    def _missing(self, limit: int) -> int:
+        """How many traces to read for what the page lacks, by what those before came to."""
+        odds = (self._found + 1) / (self._tried + 1)
+        return max(LEAST_CHUNK, min(FIRST_CHUNK, int((limit + 1 - self._found) / odds)))
 
     def _beyond(self, key: Key) -> bool:
         """Whether a key comes after the cursor."""
@@ -656,18 +697,14 @@ class _TraceSearch:
         return key < at if self._order.descending else key > at
 
     def _said(self) -> Iterator[Key] | None:
-        """Where a text must be there: the traces that the index names, by start as it streams them, in another order if they are few."""
+        """Where a text must be there: the traces that the index names, by start as it streams them."""
         phrases = [part.phrase for part in conjuncts(self._node) if isinstance(part, Text)]
         if self._search is None or not phrases:
             return None
-        phrase = max(phrases, key=len)  # the longest says the most
-        bounds = Bounds(max(self._bounds.first, -(2**62)), min(self._bounds.last, 2**62))
-        if self._order.name == "start_time":
-            at = (int(self._cursor.value), self._cursor.id) if self._cursor else None
-            indexed = self._search.keys(phrase, bounds.first, bounds.last, at, descending=self._order.descending)
-            return self._merged(indexed, self._pending_keys())
-        few = _said_by_few(self._search, self._node, bounds)
-        return self._gathered(few) if few is not None else None
+        first, last = max(self._bounds.first, -(2**62)), min(self._bounds.last, 2**62)
+        at = (int(self._cursor.value), self._cursor.id) if self._cursor else None
+        indexed = self._search.keys(self._search.rarest(phrases), first, last, at, descending=self._order.descending)
+        return self._merged(indexed, self._pending_keys())
 
     def _pending_keys(self) -> Sequence[Key]:
         pending = self._search.pending() if self._search is not None else {}
@@ -718,7 +755,7 @@ class _TraceSearch:
 
     def _rest_of_many(self, at: Key) -> Sequence[Key] | None:
         """What comes after a key in a list that is longer than one would like to gather, tried as far as that needs no payload."""
-        many = Shortlists(self._connection).best(self._node, MANY)
+        many = Shortlists(self._connection).best(self._node, MANY, texts=False)
         if many is None:
             return None
         try:
@@ -741,6 +778,8 @@ class _TraceSearch:
         where, values = ["1"], list[Anything]()
         if self._order.name == "start_time":
             where, values = ["t.start_ns BETWEEN ? AND ?"], [self._bounds.first, self._bounds.last]
+        if asks_failure(self._node):  # an index of its own; the figure is written out for SQLite to see that it fits
+            where.append("t.error_count > 0")
         if self._cursor is not None:
             where.append("t.seq <= ?")
             values.append(self._seq)
@@ -863,9 +902,7 @@ class _SpanSearch:
         return self._order.keys(self._connection, "s.id", source, [_json(ids), *self._condition.parameters])
 
     def _chunks(self, limit: int) -> Iterator[Sequence[Key]]:
-        few = Shortlists(self._connection, of_spans=True).best(self._of_traces)
-        if few is None or few.count > WORTH_A_SEARCH:
-            few = _said_by_few(self._search, self._of_traces, self._bounds) or few
+        few = Shortlists(self._connection, of_spans=True, search=self._search).best(self._of_traces)
         if few is not None and self._spans_of(few) <= PORTION:
             yield from self._sliced(self._gathered(few))
             return
@@ -873,11 +910,11 @@ class _SpanSearch:
         walk = Order("start_time", "s.start_ns", self._order.descending or not self._by_time)
         at: Key | None = (self._cursor.value, self._cursor.id) if self._cursor and self._by_time else None
         sign, direction = ("<", "DESC") if walk.descending else (">", "ASC")
+        failed = f"AND s.status = {STATUSES[StatusCode.ERROR]}" if asks_failure(self._node) else ""  # which has an index of its own
         while True:
             keyset = f"AND (s.start_ns, s.id) {sign} (?, ?)" if at else ""
-            source = (
-                f"FROM spans s WHERE s.start_ns BETWEEN ? AND ? {keyset} ORDER BY s.start_ns {direction}, s.id {direction} LIMIT {size}"
-            )
+            order = f"ORDER BY s.start_ns {direction}, s.id {direction} LIMIT {size}"
+            source = f"FROM spans s WHERE s.start_ns BETWEEN ? AND ? {failed} {keyset} {order}"
             rows = walk.keys(self._connection, "s.id", source, (self._bounds.first, self._bounds.last, *(at or ())))
             if rows:
                 yield rows

@@ -16,7 +16,7 @@ from collector.store.finding import BUDGET_S, Clock, Cursor, Key, Order, cursor_
 from collector.store.matching import passage_hash
 from collector.store.reading import Payloads, log_events, summaries, understand
 from collector.store.rows import SpanRecord, TraceRecord, columns, id_number, id_text
-from collector.store.search import Searcher
+from collector.store.searcher import Searcher
 from collector.store.strings import Strings
 
 PREVIEW = 300

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 APPLICATION_ID = 0x52505354  # "RPST": says whose file this is
-VERSION = 3
+VERSION = 4
 MIGRATION_SET = "rightpassage"
 
 
@@ -44,6 +44,12 @@ def _third(database: Database) -> None:
         database.execute(statement)
 
 
+def _fourth(database: Database) -> None:
+    """Schema 4: indexes of what failed."""
+    for statement in statements(sql("failed")):
+        database.execute(statement)
+
+
 def statements(script: str) -> list[str]:
     """The statements of a script, one by one: `executescript` would commit the migration's transaction."""
     found: list[str] = []
@@ -56,7 +62,7 @@ def statements(script: str) -> list[str]:
     return found
 
 
-MIGRATIONS = (("schema 1", _first), ("schema 2", _second), ("schema 3", _third))
+MIGRATIONS = (("schema 1", _first), ("schema 2", _second), ("schema 3", _third), ("schema 4", _fourth))
 
 
 def version(connection: Connection) -> int:

@@ -7,7 +7,6 @@ it is made again. A word query reads only the index, newest first; what the inde
 
 from __future__ import annotations
 
-import heapq
 import logging
 import queue
 import threading
@@ -16,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import orjson
@@ -26,7 +24,7 @@ from collector.errors import StoreUnavailable, StoreUnreadable
 from collector.model import Event, Span, SpanKind
 from collector.store import schema, words
 from collector.store.answer import columns_of
-from collector.store.connection import Connection, connect, explained, prepare_file, sqlite3
+from collector.store.connection import Connection, connect, explained, is_damage, is_refusal, prepare_file, sqlite3
 from collector.store.matching import passage_hash, searchable, searchable_of, source_of
 from collector.store.reading import Payloads, log_events, understand
 from collector.store.rows import KINDS, SpanRecord, columns, id_number
@@ -37,42 +35,19 @@ VERSION = 2
 BATCH_SPANS = 4_096
 OFFERED_BYTES = 8 * 2**20  # of bodies that wait in memory; as objects three times that
 SHARD_DOCUMENTS = 16_384
-"""Traces per shard: about 20 MB. Forty shards at five million spans cost a rare word 2 ms."""
-FEW = 1_000  # matches of a shard that are quicker sorted than read run by run
+"""Traces per shard: about 11 MB. Forty shards at five million spans cost a rare word 1 ms."""
+SEGMENTS_JOINED_AT = 8
+"""Segments of one size that FTS5 joins while a shard grows; its default (4) reads it over more often, and a full shard is joined anyway."""
+FULL_SHARD_PAGE = 1_000
+"""Bytes of a full shard's pages (FTS5's default: 4,050). From four pages on FTS5 keeps an index of where in a word's list a document
+stands. With it, and one segment instead of seven, a rare word beside a common one takes 14 µs a shard instead of 157, five common words
+in one document 18 instead of 413. Joining costs 1.5 µs of CPU a span, outside the interpreter's lock."""
 WAIT_S = 1.0  # how long a reader waits for the index to catch up
 PENDING_SPANS = 1_000  # of the newest spans that a reader reads itself when the index is behind
-RETRY_S = 1.0
+RETRY_S, RETRY_AT_MOST_S = 1.0, 600.0
 BUSY_SHARE = 2.0  # while spans come in, rest this many times as long as was worked
 SLICE_SPANS, GIVE_WAY_S = 64, 0.05  # ask whether batches wait before each slice (6 ms); under full load a thousand spans a second go on
 _RETURNING = {KINDS[SpanKind.RETRIEVER], KINDS[SpanKind.RERANKER]}
-
-Key = tuple[int, int]  # start, trace
-Found = tuple[int, int, int]  # start, trace, document
-Source = tuple[int, Callable[[], Iterator[Found]]]  # the first start it can have in the order, and how to read it
-
-
-def swept(sources: Sequence[Source], *, descending: bool) -> Iterator[Found]:
-    """One stream in order out of many that are; each is only read when the stream reaches what it covers."""
-    waiting = sorted(sources, key=lambda source: source[0], reverse=not descending)  # the next one last
-    heap: list[tuple[Found, int, Iterator[Found]]] = []
-    sign = -1 if descending else 1
-    opened = 0
-    while waiting or heap:
-        while waiting and (not heap or sign * waiting[-1][0] <= heap[0][0][0]):
-            stream = waiting.pop()[1]()
-            opened += 1
-            _push(heap, stream, sign, opened)
-        if not heap:
-            continue
-        (start, trace, document), number, stream = heapq.heappop(heap)
-        yield sign * start, sign * trace, sign * document
-        _push(heap, stream, sign, number)
-
-
-def _push(heap: list[tuple[Found, int, Iterator[Found]]], stream: Iterator[Found], sign: int, number: int) -> None:
-    found = next(stream, None)
-    if found is not None:
-        heapq.heappush(heap, ((sign * found[0], sign * found[1], sign * found[2]), number, stream))
 
 
 class SearchIndex:
@@ -83,6 +58,8 @@ class SearchIndex:
         self.path, self._identity, self._last_span = Path(f"{database}.search"), identity, last_span
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
         self._closed = False
+        self._made = 0  # how often the file was made again: connections of before read one that is gone
+        self.suspect: StoreUnreadable | None = None  # what a reader met that looks like damage; for the indexer to look into
         self._writer: Connection | None = None
         with suppress(StoreUnavailable, sqlite3.OperationalError):  # a full disk, say: the store serves, and the indexer tries again
             self._writer = self._opened()
@@ -107,9 +84,34 @@ class SearchIndex:
             return self._open()
         except StoreUnreadable as error:
             log.info("the search index is made again: %s", error)
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            self._remove()
             return self._open()
+
+    def make_again(self) -> None:
+        """An empty index in place of one that is damaged; by the indexer."""
+        if self._writer is not None:
+            self._writer.close()
+        self._writer, self.suspect, self._made = None, None, self._made + 1
+        self._drop_idle()
+        self._remove()
+        self._writer = self._open()
+
+    def is_damaged(self) -> bool:
+        """Look through the whole file: seconds, outside the interpreter's lock."""
+        try:
+            if self.writer.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                return True
+            for (shard,) in self.writer.execute("SELECT shard FROM shards").fetchall():
+                self.writer.execute(f"INSERT INTO words_{shard} (words_{shard}) VALUES ('integrity-check')")
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return True
+        return False
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def _open(self) -> Connection:
         with explained(self.path):
@@ -147,143 +149,35 @@ class SearchIndex:
     def reader(self) -> Generator[Connection]:
         if self._writer is None:
             raise StoreUnavailable(f"the search is behind: its index {self.path} cannot be opened; the log says why", retry_after_s=5)
-        with explained(self.path):
-            try:
-                connection = self._idle.get_nowait()
-            except queue.Empty:
-                connection = connect(self.path, query_only=True)
-            try:
-                yield connection
-            finally:
-                if self._closed or self._idle.qsize() > 8:
-                    connection.close()
-                else:
-                    self._idle.put(connection)
+        made = self._made
+        try:
+            with explained(self.path):
+                try:
+                    connection = self._idle.get_nowait()
+                except queue.Empty:
+                    connection = connect(self.path, query_only=True)
+                try:
+                    yield connection
+                finally:
+                    if self._closed or made != self._made or self._idle.qsize() > 8:
+                        connection.close()
+                    else:
+                        self._idle.put(connection)
+        except StoreUnreadable as error:
+            if isinstance(error.__cause__, sqlite3.DatabaseError):  # of this file or of the database's: the indexer finds out
+                self.suspect = error
+            raise
 
     def close(self) -> None:
         self._closed = True
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        self._drop_idle()
         if self._writer is not None:
             self._writer.close()
 
-
-# ---- Asking ----
-
-
-class Searcher:
-    """The index for the length of one query, beside the store's connection (whose snapshot says which traces exist)."""
-
-    def __init__(self, index: Connection, store: Connection, strings: Strings) -> None:
-        self._index, self._store, self._strings = index, store, strings
-        self._last: int = index.execute("SELECT last_span FROM progress").fetchone()[0]
-        self._pending: dict[int, list[SpanRecord]] | None = None
-        self._payloads = Payloads(store)  # for the whole query: traces that follow each other share their packs
-        self._named: dict[str, set[int]] = {}  # by phrase, the traces that the index named: it need not be asked about them again
-
-    def keys(self, phrase: str, first: int, last: int, at: Key | None, *, descending: bool) -> Iterator[Key]:
-        """Traces that may say the phrase, by their start, each at its first place in the order; never all at once."""
-        match = words.query(phrase)
-        if match is None:
-            return iter(())
-        if at is not None:
-            first, last = (first, min(last, at[0])) if descending else (max(first, at[0]), last)
-        found = self._once(self._by_start(match, first, last, descending), match, descending)
-        return self._remembered(phrase, (key for key in found if at is None or (key < at if descending else key > at)))
-
-    def _remembered(self, phrase: str, keys: Iterator[Key]) -> Iterator[Key]:
-        named = self._named.setdefault(phrase, set())
-        for key in keys:
-            named.add(key[1])
-            yield key
-
-    def _by_start(self, match: str, first: int, last: int, descending: bool) -> Iterator[Found]:
-        """Shard by shard in order of the starts they cover; a shard with few matches at once, another run by run."""
-        edge = "max(latest_ns)" if descending else "min(earliest_ns)"
-        select = f"SELECT first / {SHARD_DOCUMENTS} AS shard, {edge} FROM runs WHERE latest_ns >= ? AND earliest_ns <= ? GROUP BY shard"
-        shards = self._index.execute(select, (first, last)).fetchall()
-        sources = [(bound, partial(self._of_shard, shard, match, first, last, descending)) for shard, bound in shards]
-        return swept(sources, descending=descending)
-
-    def _of_shard(self, shard: int, match: str, first: int, last: int, descending: bool) -> Iterator[Found]:
-        low, high = shard * SHARD_DOCUMENTS, (shard + 1) * SHARD_DOCUMENTS - 1
-        few = self._of_documents(shard, match, low, high, first, last, descending, FEW + 1)
-        if len(few) <= FEW:
-            return iter(few)
-        select = "SELECT first, last, earliest_ns, latest_ns FROM runs WHERE first BETWEEN ? AND ? AND latest_ns >= ? AND earliest_ns <= ?"
-        sources: list[Source] = []
-        for begin, end, earliest, latest in self._index.execute(select, (low, high, first, last)):
-            load = partial(self._of_run, shard, match, begin, end, first, last, descending)
-            sources.append((latest if descending else earliest, load))
-        return swept(sources, descending=descending)
-
-    def _of_run(self, shard: int, match: str, begin: int, end: int, first: int, last: int, descending: bool) -> Iterator[Found]:
-        return iter(self._of_documents(shard, match, begin, end, first, last, descending, SHARD_DOCUMENTS))
-
-    def _of_documents(
-        self, shard: int, match: str, begin: int, end: int, first: int, last: int, descending: bool, limit: int
-    ) -> Sequence[Found]:
-        select = (
-            f"SELECT d.start_ns, d.trace, d.id FROM (SELECT rowid AS id FROM words_{shard} WHERE words_{shard} MATCH ? "
-            "AND rowid BETWEEN ? AND ? LIMIT ?) w CROSS JOIN documents d ON d.id = w.id"
-        )
-        rows: list[Found] = self._index.execute(select, (match, begin, end, limit)).fetchall()
-        kept = rows if len(rows) >= limit else [row for row in rows if first <= row[0] <= last]
-        return sorted(kept, reverse=descending)
-
-    def _once(self, found: Iterator[Found], match: str, descending: bool) -> Iterator[Key]:
-        """A trace in several documents shows at the first of them that matches, on whichever page that was."""
-        seen: set[int] = set()
-        sign = ">" if descending else "<"
-        select = f"SELECT id FROM documents WHERE trace = ? AND (start_ns, trace, id) {sign} (?, ?, ?)"
-        for start, trace, document in found:
-            if trace in seen:
-                continue
-            seen.add(trace)
-            earlier = self._index.execute(select, (trace, start, trace, document)).fetchall()
-            if not any(self._matches(match, other) for (other,) in earlier):
-                yield start, trace
-
-    def _matches(self, match: str, document: int) -> bool:
-        shard = document // SHARD_DOCUMENTS
-        select = f"SELECT 1 FROM words_{shard} WHERE words_{shard} MATCH ? AND rowid = ?"
-        return self._index.execute(select, (match, document)).fetchone() is not None
-
-    def trace_says(self, phrase: str, trace: int) -> bool:
-        """Whether some span of a trace has the phrase: by the index alone where that is proof, by the texts otherwise."""
-        match = words.query(phrase)
-        if match is None:
-            return False
-        pending = self.pending().get(trace)
-        if pending and self._span_says(phrase, pending):
-            return True
-        if trace not in self._named.get(phrase, ()):
-            documents = self._index.execute("SELECT id FROM documents WHERE trace = ?", (trace,)).fetchall()
-            if not any(self._matches(match, document) for (document,) in documents):
-                return False
-        if words.is_plain(phrase):
-            return True
-        select = f"SELECT {columns(SpanRecord)} FROM spans WHERE trace = ? AND id <= ? ORDER BY pack, slot"
-        return self._span_says(phrase, [SpanRecord._make(row) for row in self._store.execute(select, (trace, self._last))])
-
-    def _span_says(self, phrase: str, records: Sequence[SpanRecord]) -> bool:
-        return any(self._one_says(phrase, record) for record in records)
-
-    def _one_says(self, phrase: str, record: SpanRecord) -> bool:
-        name = self._strings.text(self._store, record.name) or ""
-        if not words.may_say(phrase, self._payloads.raw(record), name):
-            return False
-        return words.says(phrase, searchable(self._payloads.body(record), name))
-
-    def pending(self) -> Mapping[int, Sequence[SpanRecord]]:
-        """The newest spans that are not in the index yet, by trace; at most `PENDING_SPANS`."""
-        if self._pending is None:
-            self._pending = {}
-            select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id > ? ORDER BY id DESC LIMIT {PENDING_SPANS}"
-            for row in self._store.execute(select, (self._last,)):
-                record = SpanRecord._make(row)
-                self._pending.setdefault(record.trace, []).append(record)
-        return self._pending
+    def _drop_idle(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
 
 # ---- Keeping it up to date ----
@@ -394,8 +288,10 @@ class Indexer:
         self._work = threading.Lock()
         self._closing = False
         self.busy: Callable[[], bool] = lambda: False
-        self._told = ""  # why it waits: said once, not with every try
-        self.indexed = index.reached
+        self.problem: str | None = None  # why it waits or what else is wrong
+        self._made = 0  # how often the index was made again because it was damaged
+        self._full: list[int] | None = None  # shards that will not grow any more and are still in many pieces
+        self.indexed = self._committed = index.reached
         self.seconds = 0.0  # CPU of the thread, for the benchmarks
         self._thread = threading.Thread(target=self._run, name="rightpassage-search", daemon=True)
         self._thread.start()
@@ -423,16 +319,22 @@ class Indexer:
         while not self._closing:
             commits, began, cpu = self._commits(), time.monotonic(), time.thread_time()
             try:
-                with explained(self._index.path):
-                    worked = self._drop_gone() or self._add_batch()
-                self._told = ""
-            except (StoreUnavailable, sqlite3.OperationalError) as error:  # a full disk: tried again; or the store closes
-                self._pause(error)
+                worked = self._look_into_suspicion() or self._drop_gone() or self._add_batch()
+                worked = self._join_segments() or worked
+                if self.problem and self.indexed + BATCH_SPANS > self._committed:
+                    self.problem = None
+            except StoreUnavailable as error:
+                self._wait(error)
                 continue
-            except (StoreUnreadable, sqlite3.DatabaseError) as error:
-                if not self._closing:
-                    log.error("the search index stands still: %s", error)
+            except StoreUnreadable as error:  # what is to be indexed cannot be read
+                self._stand_still(error)
                 return
+            except sqlite3.Error as error:  # of the index itself: what reading the database raises is none of SQLite's any more
+                if is_refusal(error) or self._closing:
+                    self._wait(error)
+                else:
+                    self._make_again(error)
+                continue
             self.seconds += time.thread_time() - cpu
             if not worked:
                 self._wake.wait()
@@ -440,14 +342,48 @@ class Indexer:
             elif self._commits() != commits:
                 self._rest(min(1.0, BUSY_SHARE * (time.monotonic() - began)))
 
-    def _pause(self, error: Exception) -> None:
-        """Before the next try."""
+    def _wait(self, error: Exception, seconds: float = RETRY_S) -> None:
+        """Before the next try: a full disk, a file that somebody holds."""
+        self._tell(f"waits: {error}", logging.WARNING)
+        self._sleep(seconds)
+
+    def _stand_still(self, error: Exception) -> None:
+        self._tell(f"stands still: {error}", logging.ERROR)
+
+    def _make_again(self, error: Exception) -> None:
+        """It only holds what the database says as well. Where that does not help, each further try waits twice as long."""
+        self._tell(f"is damaged and is made again: {error}", logging.ERROR)
+        if self._made:
+            self._sleep(min(RETRY_AT_MOST_S, RETRY_S * 2**self._made))
         if self._closing:
             return
-        if self._told != str(error):
-            self._told = str(error)
-            log.warning("the search index waits: %s", error)
-        time.sleep(RETRY_S)
+        self._made += 1
+        self._full = None
+        self._reached(0)
+        try:
+            self._index.make_again()
+        except (StoreUnavailable, sqlite3.Error) as refusal:
+            self._wait(refusal)
+
+    def _look_into_suspicion(self) -> bool:
+        """A reader met damage, in the index or in the database beside it."""
+        if self._index.suspect is None:
+            return False
+        suspect, self._index.suspect = self._index.suspect, None
+        if self._index.is_damaged():
+            self._make_again(suspect)
+        return True
+
+    def _tell(self, problem: str, level: int) -> None:
+        """Once, not with every try."""
+        if problem != self.problem and not self._closing:
+            self.problem = problem
+            log.log(level, "the search index %s", problem)
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._closing and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
 
     def _rest(self, seconds: float) -> None:
         """Leave the interpreter to others, unless somebody waits for what is not indexed yet."""
@@ -467,11 +403,12 @@ class Indexer:
     # ---- A batch ----
 
     def _add_batch(self) -> bool:
+        last_span, last_log = self._connection.execute("SELECT last_span, last_log FROM progress").fetchone()
+        if self.indexed != last_span:  # the file was opened just now
+            self._reached(last_span)
         with self._read() as store:
-            last_span, last_log = self._connection.execute("SELECT last_span, last_log FROM progress").fetchone()
-            if self.indexed != last_span:  # the file was opened just now
-                self._reached(last_span)
             committed: int = store.execute("SELECT last_span FROM counters").fetchone()[0]
+            self._committed = committed
             spans = self._offered.take(last_span, committed)
             if not spans:
                 select = f"SELECT {columns(SpanRecord)} FROM spans WHERE id > ? AND id < ? ORDER BY id LIMIT {BATCH_SPANS}"
@@ -542,17 +479,46 @@ class Indexer:
         while ordered:
             shard, room = number // SHARD_DOCUMENTS, SHARD_DOCUMENTS - number % SHARD_DOCUMENTS
             run, ordered = ordered[:room], ordered[room:]
-            connection.execute(_new_shard(shard))
-            connection.execute(
-                "INSERT INTO shards VALUES (?, ?) ON CONFLICT (shard) DO UPDATE SET written = written + excluded.written", (shard, len(run))
-            )
+            self._open_shard(shard, len(run))
             numbered = list(enumerate(run, number))
             number += len(run)
             connection.executemany("INSERT INTO documents VALUES (?, ?, ?)", [(key, one.trace, one.start_ns) for key, one in numbered])
             connection.executemany(_add_words(shard), [(key, words.indexed(one.texts)) for key, one in numbered])
             bounds = numbered[0][0], number - 1, run[0].start_ns, run[-1].start_ns
             connection.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", bounds)
+            if len(run) == room and self._full is not None:
+                self._full.append(shard)
         connection.execute("UPDATE progress SET last_document=?", (number - 1,))
+
+    def _open_shard(self, shard: int, documents: int) -> None:
+        """Make a shard ready for more documents."""
+        connection = self._connection
+        if not connection.execute("UPDATE shards SET written = written + ? WHERE shard = ?", (documents, shard)).rowcount:
+            connection.execute("INSERT INTO shards VALUES (?, ?)", (shard, documents))
+            connection.execute(
+                f"CREATE VIRTUAL TABLE words_{shard} USING fts5(words, content='', detail=none, columnsize=0, tokenize='ascii')"
+            )
+            connection.execute(_configure(shard, "automerge"), (SEGMENTS_JOINED_AT,))
+
+    def _join_segments(self) -> bool:
+        """Of one shard that is full and will be read for long (see `FULL_SHARD_PAGE`), unless somebody waits for the index."""
+        if self._full is None:
+            self._full = self._scattered()
+        if not self._full or self.indexed < self._wanted:
+            return False
+        shard = self._full.pop()
+        with self._transaction():
+            self._connection.execute(_configure(shard, "pgsz"), (FULL_SHARD_PAGE,))
+            self._connection.execute(f"INSERT INTO words_{shard} (words_{shard}) VALUES ('optimize')")
+        return True
+
+    def _scattered(self) -> list[int]:
+        """Full shards of more than one segment, the newest last."""
+        connection = self._connection
+        newest = connection.execute("SELECT last_document / ? FROM progress", (SHARD_DOCUMENTS,)).fetchone()[0]
+        select = "SELECT (SELECT segid FROM words_{0}_idx ORDER BY segid) < (SELECT segid FROM words_{0}_idx ORDER BY segid DESC)"
+        shards = [row[0] for row in connection.execute("SELECT shard FROM shards WHERE shard < ? ORDER BY shard", (newest,))]
+        return [shard for shard in shards if connection.execute(select.format(shard)).fetchone()[0]]
 
     # ---- Passages ----
 
@@ -661,9 +627,9 @@ class Indexer:
         connection.execute(f"DROP TABLE IF EXISTS words_{shard}")
         connection.execute("DELETE FROM shards WHERE shard=?", (shard,))
         if left:
-            connection.execute(_new_shard(shard))
-            connection.execute("INSERT INTO shards VALUES (?, ?)", (shard, len(left)))
+            self._open_shard(shard, len(left))
             self._write_again(shard, left)
+            self._full = [*(self._full or ()), shard]
 
     def _write_again(self, shard: int, documents: Sequence[tuple[int, int]]) -> None:
         """The words of documents, each with all that its trace said so far."""
@@ -699,8 +665,8 @@ class Indexer:
                 connection.execute("UPDATE passages SET span=?, place=? WHERE id=?", (*other, passage))
 
 
-def _new_shard(shard: int) -> str:
-    return f"CREATE VIRTUAL TABLE IF NOT EXISTS words_{shard} USING fts5(words, content='', detail=none, columnsize=0, tokenize='ascii')"
+def _configure(shard: int, option: str) -> str:
+    return f"INSERT INTO words_{shard} (words_{shard}, rank) VALUES ('{option}', ?)"
 
 
 def _add_words(shard: int) -> str:

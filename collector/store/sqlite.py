@@ -43,12 +43,14 @@ from collector.store.connection import CHECKPOINT_PAGES, WRITER_CACHE_KIB, Conne
 from collector.store.deriving import derive_again
 from collector.store.facets import Facets
 from collector.store.rows import TraceRecord, columns
-from collector.store.search import PENDING_SPANS, WAIT_S, Indexer, Searcher, SearchIndex
+from collector.store.search import PENDING_SPANS, WAIT_S, Indexer, SearchIndex
+from collector.store.searcher import Searcher
 from collector.store.strings import Strings
 from collector.store.tallies import Changes
 from collector.store.writer import Writer
 
 READERS_KEPT = 16
+FAR_BEHIND = 20_000  # spans: more than the search index takes in while a reader waits for it
 EXPORT_PAGE = 200
 GONE_AT_ONCE = 2_000  # deleted traces that the search index takes out in one commit
 LOOKED_THROUGH_AT_ONCE = 1_000_000  # spans that a deletion still looks through for names it leaves behind: under a second
@@ -159,8 +161,20 @@ class SqliteStore:
                 with _snapshot(connection):
                     yield connection, None
                 return
+            if self._is_far_behind(connection):
+                with _snapshot(connection):
+                    yield connection, None
+                return
             with self._searching(connection, reads_pending=True) as (_, searcher):
                 yield connection, searcher
+
+    def _is_far_behind(self, connection: Connection) -> bool:
+        """Whether the search index is being made (again), also after a moment's wait: then what is asked is read from the spans, as far as
+        the time goes, and the answer says how far that was."""
+        last: int = connection.execute("SELECT last_span FROM counters").fetchone()[0]
+        if self._indexer is None or last - self._indexer.indexed > FAR_BEHIND:
+            return self._indexer is not None
+        return not self._indexer.wait_for(last - PENDING_SPANS, WAIT_S)
 
     @contextmanager
     def _searching(self, connection: Connection, *, reads_pending: bool = False) -> Generator[tuple[Connection, Searcher]]:
@@ -368,7 +382,11 @@ class SqliteStore:
             last = connection.execute("SELECT last_span FROM counters").fetchone()[0]
         extra: dict[str, Json] = {}
         if self._indexer is not None:
-            extra = {"search_behind": max(0, last - self._indexer.indexed), "search_cpu_s": round(self._indexer.seconds, 3)}
+            extra = {
+                "search_behind": max(0, last - self._indexer.indexed),
+                "search_problem": self._indexer.problem,
+                "search_cpu_s": round(self._indexer.seconds, 3),
+            }
         return Stats(traces, spans, found, scores, self._bytes(), extra)
 
     def _bytes(self) -> int:

@@ -220,11 +220,19 @@ OF_SPAN: Mapping[str, Callable[[Condition], Sql]] = {
 }
 
 
+def asks_failure(node: Node | None) -> bool:
+    """Whether only a failed span can satisfy a filter of spans, or only a trace that has one a filter of traces."""
+    return any(map(_failed, conjuncts(node)))
+
+
 def _failed(part: Node) -> bool:
-    """Whether only a failed span can satisfy a condition."""
-    if not isinstance(part, Condition):
-        return False
-    return part.field == "error" or (part.field == "status" and part.scope == "span" and part.op is Op.EQ and part.value == "error")
+    match part:
+        case Any():
+            return asks_failure(part.part)
+        case Condition(field="status", scope="span"):
+            return part.op is Op.EQ and part.value == "error"
+        case _:
+            return isinstance(part, Condition) and part.field == "error"
 
 
 class Where:
@@ -251,7 +259,7 @@ class Where:
                 return Sql("text_holds(?, t.id)", [len(self.asked) - 1])
             case Text():
                 return self._some_span(self._hold(node))
-            case Any() if any(map(_failed, conjuncts(node.part))):  # the trace's row says at once whether any of its spans did
+            case Any() if asks_failure(node.part):  # the trace's row says at once whether any of its spans did
                 return Sql("t.error_count > 0") & self._some_span(self.span(node.part))
             case Any():
                 return self._some_span(self.span(node.part))

@@ -29,7 +29,11 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", "".join(char for char in plain if not unicodedata.combining(char)))
+    for accent in filter(
+        unicodedata.combining, set(plain)
+    ):  # of its hundred different characters: asking for each place took twice as long
+        plain = plain.replace(accent, "")
+    return unicodedata.normalize("NFC", plain)
 
 
 def indexed(texts: Iterable[str]) -> str:
@@ -88,6 +92,11 @@ def query(phrase: str) -> str | None:
     return " AND ".join(dict.fromkeys(terms))
 
 
+def asks_beginning(match: str) -> bool:
+    """Whether a query of the index asks for beginnings of words, not for whole ones only."""
+    return match.endswith("*") or "* AND " in match
+
+
 @lru_cache(maxsize=256)
 def is_plain(phrase: str) -> bool:
     """Whether the index alone proves the phrase: one word, or the beginning of one."""
@@ -101,9 +110,11 @@ def pattern(phrase: str) -> re.Pattern[str]:
     runs = _RUN.findall(fold(phrase))
     if not runs:
         return re.compile(re.escape(fold(phrase.strip())))
-    begin = "" if _IS_UNSPACED.match(runs[0]) else r"(?<![^\W_])"
+    first, *others = map(re.escape, runs)
+    # What begins the word is looked at after it: a pattern that begins with plain letters is looked for ten times as fast.
+    whole = "" if _IS_UNSPACED.match(runs[0]) else rf"(?<![^\W_]{first})"
     end = "" if _IS_UNSPACED.match(runs[-1]) or phrase.rstrip().endswith("*") else r"(?![^\W_])"
-    return re.compile(begin + r"[\W_]*".join(map(re.escape, runs)) + end)
+    return re.compile(first + whole + "".join(rf"[\W_]*{run}" for run in others) + end)
 
 
 @lru_cache(maxsize=256)

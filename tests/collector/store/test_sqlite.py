@@ -133,8 +133,10 @@ def test_a_file_of_an_earlier_schema_is_brought_up_to_date(store: SqliteStore, t
     assert opened.catalog.version("view", "mine", "default") == store.catalog.version("view", "mine", "default")
     assert opened.find_traces(parse('"return an item"'), ALL).items == store.find_traces(parse('"return an item"'), ALL).items
     assert opened.write(Batch(spans=[*question(40), *question(41)])).duplicates == 3
-    assert (opened.links(trace_id(40), ALL).items, opened.renormalise()) == ([], 0)  # rows for the links of old spans are made then
-    assert opened.links(trace_id(40), ALL).items == store.links(trace_id(40), ALL).items
+    linked = store.links(trace_id(40), ALL).items
+    assert opened.links(trace_id(40), ALL).items == ([] if earlier < 3 else linked)
+    assert opened.renormalise() == 0  # rows for the links of old spans are made then
+    assert opened.links(trace_id(40), ALL).items == linked
     opened.close()
 
 
@@ -152,7 +154,8 @@ def as_of(number: int, store: SqliteStore, path: Path) -> None:
     for table in tables:
         connection.execute(f"DELETE FROM {table}")
         connection.execute(f"INSERT INTO {table} SELECT * FROM now.{table}")
-    connection.execute("UPDATE counters SET scores = (SELECT count(*) FROM scores)")
+    if number < 3:  # it counted all of them
+        connection.execute("UPDATE counters SET scores = (SELECT count(*) FROM scores)")
     assert schema.version(connection) == number
     assert {"strings", "spans", "traces", "scores", "versions"} < set(tables)
     connection.close()
