@@ -245,9 +245,19 @@ class CollectorClient:
     # ---- In and out ----
 
     def export(self, filter: str = "", *, format: str = "otlp-jsonl") -> Iterator[bytes]:
-        """The matching traces as a stream of bytes: `otlp-jsonl` (lossless) or `jsonl` (our own form)."""
+        """The matching traces as a stream of bytes: `otlp-jsonl` (lossless) or `jsonl` (our own form). One that breaks off raises
+        `CollectorUnreachable`, which says after how many bytes."""
+        came = 0
         with self._stream("GET", "/api/v1/export", "application/x-ndjson", params=_given(filter=filter, format=format)) as answer:
-            yield from answer.iter_bytes()
+            try:
+                for part in answer.iter_bytes():
+                    came += len(part)
+                    yield part
+            except httpx.TransportError as problem:
+                raise CollectorUnreachable(
+                    f"the export was cut after {came:,} bytes: {self.url} broke off ({problem or type(problem).__name__}); what came is "
+                    "incomplete. The collector's log says why; export again"
+                ) from problem
 
     def import_bytes(self, body: bytes, *, content_type: str = "application/x-ndjson") -> Written:
         """Store what `export` (or an OTLP file exporter) wrote; spans already there are counted as duplicates."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x52505354  # "RPST": says whose file this is
 VERSION = 4
+LINKS_SINCE = 3
 MIGRATION_SET = "rightpassage"
 
 

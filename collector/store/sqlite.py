@@ -230,6 +230,11 @@ class SqliteStore:
 
     def links(self, trace_id: str, page: PageRequest) -> Page[LinkFrom]:
         with self._reader() as connection, _snapshot(connection):
+            if (found := schema.version(connection)) < schema.LINKS_SINCE:
+                raise StoreUnreadable(
+                    f"{self.path} has schema {found}, which knows no links, and is open for reading only: bring it up to date with "
+                    f"`rightpassage renormalise --db {self.path}`"
+                )
             return links.read_links(connection, trace_id, page, self._strings)
 
     def scores(self, trace_id: str | None = None, session_id: str | None = None) -> Sequence[Score]:
