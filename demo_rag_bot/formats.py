@@ -242,7 +242,7 @@ _ROLE = re.compile(r":(?:[\w+.-]+:)*[\w+-]+:`([^`]+)`")
 _DIRECTIVE = re.compile(r"^(\s*)\.\. ([\w:+.-]+)::[ \t]*(.*)$")
 _LABEL = re.compile(r"^\.\. _([^:]+):\s*$")
 _CODE_DIRECTIVES = frozenset(
-    {"code-block", "code", "sourcecode", "parsed-literal", "prompt", "ipython", "doctest", "testcode", "highlight"}
+    {"code-block", "code", "code-tab", "sourcecode", "parsed-literal", "prompt", "ipython", "doctest", "testcode", "highlight"}
 )
 _DROPPED_DIRECTIVES = frozenset(
     {
@@ -306,7 +306,7 @@ def _rst_lines(lines: list[str]) -> Iterator[str]:
         elif re.match(r"^\s*\.\.( |$)", line):  # a comment or a target: skipped with what is indented under it
             index = _block_end(lines, index, len(line) - len(line.lstrip()))
         else:
-            yield line
+            yield f"\\{line.lstrip()}" if ATX_HEADING.match(line) else line  # here a `#` begins no heading
             index += 1
             if line.rstrip().endswith("::"):
                 end = _block_end(lines, index - 1, len(line) - len(line.lstrip()))
@@ -341,7 +341,7 @@ def _rst_directive(lines: list[str], index: int, directive: re.Match[str]) -> tu
     if name in _DROPPED_DIRECTIVES:
         return end, []
     if name in _CODE_DIRECTIVES:
-        return end, list(_fenced(body, argument))
+        return end, list(_fenced(body, argument.partition(" ")[0]))
     following = next((line.strip() for line in lines[end:] if line.strip()), "")
     title = "" if following == argument else argument  # `.. setting:: NAME` over the heading NAME is a mark for the index
     if title and (

@@ -20,10 +20,10 @@ from demo_rag_bot.index import Candidate, Index
 from demo_rag_bot.lexicon import Asked, Lexicon
 from demo_rag_bot.retrieval import as_candidates
 
-# Weights beside 1 for BM25, each feature at most 1 within the candidates. Fitted, rounded and tuned on six projects
-# (docs/decisions/0063).
+# Weights beside 1 for BM25, each feature at most 1 within the candidates. Fitted and rounded on the projects of benchmarks/bot_retrieval.py
+# (docs/decisions/0063, 0065).
 WINDOW, PLACE, PAGE = 1.1, 0.7, 0.35
-DENSE, DENSE_LEXICAL = 1.5, 0.2  # an embedder that knows meaning; the offline one, which only sees words again
+DENSE, DENSE_LEXICAL = 1.2, 0.3  # an embedder that knows meaning; the offline one, which only sees words again
 SAME_SECTION = 0.75  # what a passage is worth after another of its section
 WINDOW_TERMS = 25
 
@@ -55,12 +55,14 @@ class Reranker:
         worth: list[float] = everywhere.max(axis=1, initial=0.0).tolist()  # of a word: the best score any passage gets for it
         total = everywhere.sum(axis=0)
         dense = DENSE_LEXICAL if self.index.manifest.lexical_embedder else DENSE
+        found = [candidate.recall["dense"] for candidate in candidates if "dense" in candidate.recall]
+        near = np.array([candidate.recall.get("dense", min(found, default=0.0)) for candidate in candidates])  # the rest is no nearer
         features = (
             (1.0, _scaled(total[positions])),
             (WINDOW, np.array([in_one_place(self.index.terms(position), asked, worth) for position in positions])),
             (PLACE, np.array([above(self.index.lexicon, position, asked) for position in positions])),
             (PAGE, _scaled(self.index.lexicon.page_scores(total, positions))),
-            (dense, _scaled(np.array([candidate.recall.get("dense", 0.0) for candidate in candidates]))),
+            (dense, _scaled(near - near.min(initial=1.0))),
         )
         return np.sum([weight * values for weight, values in features], axis=0) / sum(weight for weight, _ in features)
 

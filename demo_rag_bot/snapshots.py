@@ -21,7 +21,7 @@ from demo_rag_bot.endpoint import Endpoint
 from demo_rag_bot.index import Index, Manifest, Vectors
 from demo_rag_bot.passages import STANDARD, Cutting, Passage, cut
 
-FORMAT = 4  # counts up when pages are read or cut in another way
+FORMAT = 5  # counts up when pages are read or cut in another way
 
 Progress = Callable[[str, int, int], None]
 """Told (what is done, how much of it, out of how much)."""

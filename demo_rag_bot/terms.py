@@ -35,24 +35,34 @@ def terms(text: str) -> list[str]:
     return [term for token in _TOKEN.findall(unicodedata.normalize("NFKC", text)) for term in _terms_of(token)]
 
 
+def spelled(text: str) -> dict[str, str]:
+    """The terms of a text, in order, each once, with the word it stands for as that is written."""
+    return {term: word for token in _TOKEN.findall(unicodedata.normalize("NFKC", text)) for term, word in _words_of(token)}
+
+
 @lru_cache(maxsize=200_000)
 def _terms_of(token: str) -> tuple[str, ...]:
-    if _IS_CJK.match(token):
-        pairs = (token,) if len(token) == 1 else tuple(token[i : i + 2] for i in range(len(token) - 1))
-        return tuple(pair for pair in pairs if not _ONLY_GRAMMAR.fullmatch(pair))
-    return tuple(_identifier_terms(token))
+    return tuple(term for term, _ in _words_of(token))
 
 
-def _identifier_terms(token: str) -> Iterator[str]:
+def _words_of(token: str) -> Iterator[tuple[str, str]]:
+    if not _IS_CJK.match(token):
+        return _identifier_words(token)
+    pairs = (token,) if len(token) == 1 else tuple(token[i : i + 2] for i in range(len(token) - 1))
+    return ((pair, pair) for pair in pairs if not _ONLY_GRAMMAR.fullmatch(pair))
+
+
+def _identifier_words(token: str) -> Iterator[tuple[str, str]]:
     token = re.sub(r"['’].*", "", token)
     parts = _PART.findall(token)
     for part in parts:
         lowered: str = part.lower()
         word = _BASE.get(lowered, lowered)
         if word not in STOP_WORDS and (len(word) > 1 or len(parts) == 1):  # the e of "e-mail" says nothing
-            yield stem(word)
+            yield stem(word), word
     if len(parts) > 1:  # the whole identifier too, so that an exact name beats its parts
-        yield re.sub(r"[^\w]|_", "", token).lower()
+        whole = re.sub(r"[^\w]|_", "", token).lower()
+        yield whole, whole
 
 
 @lru_cache(maxsize=200_000)

@@ -148,3 +148,10 @@ def test_what_sphinx_does_not_show_stays_out(docs: Path) -> None:
 def test_a_template_is_no_page(docs: Path) -> None:
     (docs / "main.html").write_text('{% extends "base.html" %}{% block content %}Welcome{% endblock %}')
     assert ("main.html", "a template, not a page") in read_corpus(docs).skipped
+
+
+def test_a_comment_in_rst_is_no_heading(docs: Path) -> None:
+    (docs / "tabs.rst").write_text("Tabs\n====\n\n.. code-tab:: toml\n\n   # Sections are allowed\n   x = 1\n\n# A plain line\n")
+    page = next(page for page in read_corpus(docs).pages if page.source == "tabs.rst")
+    assert "```toml\n# Sections are allowed\nx = 1\n```" in page.markdown
+    assert [passage.heading for passage in cut([page])] == [""]

@@ -1,4 +1,4 @@
-from demo_rag_bot.terms import terms
+from demo_rag_bot.terms import spelled, terms
 
 
 def test_identifiers_count_whole_and_in_parts() -> None:
@@ -22,3 +22,13 @@ def test_cjk_text_counts_in_pairs() -> None:
 def test_irregular_forms_and_spellings_meet_in_their_base() -> None:
     assert terms("kept written colour") == terms("keep write color")
     assert terms("Where was it made?") == []
+
+
+def test_a_term_knows_the_word_as_it_was_written() -> None:
+    assert spelled("mising lines of maxLength") == {
+        "mise": "mising",
+        "line": "lines",
+        "max": "max",
+        "length": "length",
+        "maxlength": "maxlength",
+    }
