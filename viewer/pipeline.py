@@ -1,7 +1,7 @@
 """A trace as the steps its passages went through: stage → spans, and the ranking each step gave. Pure.
 
-Spans that say their stage are believed; for the rest, kind and name decide (the same rules as the trace page's `stages.js`). Passages of
-two spans are one if they share an id, else if they share their text.
+Spans that say their stage are believed; for the rest, kind and name decide (the rules of the trace page's `stages.js`: both pass the same
+cases, tests/viewer/stage_cases.json). Passages of two spans are one if they share an id, else if they share their text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ BY_KIND: Mapping[SpanKind, Stage] = {
     SpanKind.PROMPT: Stage.ASSEMBLE,
     SpanKind.LLM: Stage.GENERATE,
 }
-NO_STAGE = frozenset({SpanKind.AGENT, SpanKind.TOOL, SpanKind.EVALUATOR, SpanKind.GUARDRAIL})
+NO_STAGE = frozenset({SpanKind.AGENT, SpanKind.TOOL})
+JUDGES = frozenset({SpanKind.EVALUATOR, SpanKind.GUARDRAIL})
+CITES = re.compile(r"cit(e|es|ation|ations)\b", re.I)
 KNOWN = {stage.value: stage for stage in Stage}
 UNKNOWN = Normalised()
 
@@ -39,6 +41,8 @@ def stage_of(span: Span) -> Stage | None:
     seen = span.normalised or UNKNOWN
     if seen.stage in KNOWN:
         return KNOWN[seen.stage]
+    if seen.kind in JUDGES:
+        return Stage.CITE if CITES.search(span.name) else None
     if seen.kind in NO_STAGE:
         return None
     for pattern, stage in BY_NAME:
@@ -63,10 +67,12 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """All spans of one stage together."""
+    """All spans of one stage together; `searches` are those that found something for the last of them: the arms of a hybrid retriever,
+    which hands on less than they found, else that span itself."""
 
     stage: Stage
     spans: Sequence[Span]
+    searches: Sequence[Span]
 
     @property
     def duration_ns(self) -> int:
@@ -75,11 +81,16 @@ class Step:
 
     @property
     def ranking(self) -> Sequence[Ranked]:
-        """What the stage's last span with passages returned, in rank order."""
-        for span in reversed(self.spans):
-            if found := ranking(span):
-                return found
-        return ()
+        """What the stage's last span with passages returned, in rank order; of several searches what they found together, each passage
+        once, where it stood best."""
+        if len(self.searches) > 1 and (found := merged([ranking(span) for span in self.searches])):
+            return found
+        return next((found for span in reversed(self.spans) if (found := ranking(span))), ())
+
+    @property
+    def kept(self) -> Sequence[Ranked]:
+        """The passages that went on."""
+        return [passage for passage in self.ranking if passage.dropped is None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ class Pipeline:
     def passages(self) -> Sequence[Ranked]:
         """The ranking nearest to the prompt."""
         for stage in (Stage.ASSEMBLE, Stage.RERANK, Stage.FILTER, Stage.FUSE, Stage.RECALL):
-            if stage in self.steps and (found := [passage for passage in self.steps[stage].ranking if passage.dropped is None]):
+            if stage in self.steps and (found := self.steps[stage].kept):
                 return found
         return ()
 
@@ -162,14 +173,24 @@ def pipeline(trace: Trace) -> Pipeline:
     by_id = {span.span_id: span for span in trace.spans}
     stages = {span.span_id: stage_of(span) for span in trace.spans}
     steps: dict[Stage, list[Span]] = {}
+    arms: dict[str, list[Span]] = {}  # retrievers inside a retriever
     for span in sorted(trace.spans, key=lambda span: span.start_unix_nano):
         stage = stages[span.span_id]
         above = list(ancestors(span, by_id))
-        judged = any((parent.normalised or UNKNOWN).kind in {SpanKind.EVALUATOR, SpanKind.GUARDRAIL} for parent in above)
-        if stage is None or judged or any(stages[parent.span_id] is stage for parent in above):
+        judged = any((parent.normalised or UNKNOWN).kind in JUDGES for parent in above)
+        if stage is None or judged:
             continue
-        steps.setdefault(stage, []).append(span)
-    return Pipeline(trace, {stage: Step(stage, steps[stage]) for stage in Stage if stage in steps})
+        holders = [parent for parent in above if stages[parent.span_id] is stage]
+        if not holders:
+            steps.setdefault(stage, []).append(span)
+        elif stage is Stage.RECALL and (span.normalised or UNKNOWN).kind is SpanKind.RETRIEVER:
+            for holder in holders:
+                arms.setdefault(holder.span_id, []).append(span)
+
+    def searches(top: Span) -> Sequence[Span]:
+        return [arm for arm in arms.get(top.span_id, ()) if arm.span_id not in arms] or [top]
+
+    return Pipeline(trace, {stage: Step(stage, steps[stage], searches(steps[stage][-1])) for stage in Stage if stage in steps})
 
 
 def ancestors(span: Span, by_id: Mapping[str, Span]) -> Iterable[Span]:
@@ -205,6 +226,14 @@ def ranked(item: Document | Candidate, place: int) -> Ranked:
     title = first_text(metadata, "heading", "title") or source or item.id or ""
     dropped = item.dropped if isinstance(item, Candidate) else None
     return Ranked(key_of(item.id, item.content), item.rank or place, item.score, item.score_kind, title, source, item.content, dropped)
+
+
+def merged(rankings: Sequence[Sequence[Ranked]]) -> Sequence[Ranked]:
+    """Several rankings as one: by rank, of equal ones the first search's first; a passage that any search kept is kept."""
+    best: dict[str, Ranked] = {}
+    for passage in sorted((one for found in rankings for one in found), key=lambda one: (one.dropped is not None, one.rank)):
+        best.setdefault(passage.key, passage)
+    return tuple(best.values())
 
 
 def first_text(metadata: Mapping[str, Json], *names: str) -> str:

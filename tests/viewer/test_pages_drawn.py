@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from collector.client import CollectorClient
-from collector.model import Citation, Document, Normalised, Span, SpanKind, Stage, StatusCode, Trace, TraceSummary, Usage
+from collector.model import Candidate, Citation, Document, Normalised, Span, SpanKind, Stage, StatusCode, Trace, TraceSummary, Usage
 from tests.processes import RunningCollector
 from tests.viewer.page_samples import answer
 from tests.viewer.sending import send
@@ -90,18 +91,33 @@ def trace(*spans: Span) -> Trace:
     return Trace(summary, spans)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "stage"),
-    [
-        ("search", SpanKind.RETRIEVER, Stage.RECALL),
-        ("rewrite_query", SpanKind.LLM, Stage.REWRITE),
-        ("answer with citations", SpanKind.LLM, Stage.GENERATE),
-        ("rrf", SpanKind.CHAIN, Stage.FUSE),
-        ("plan", SpanKind.AGENT, None),
-    ],
-)
-def test_a_step_is_known_by_kind_and_name(name: str, kind: SpanKind, stage: Stage | None) -> None:
-    assert stage_of(span("1", name, kind)) is stage
+CASES = json.loads((Path(__file__).parent / "stage_cases.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("kind", "name", "said", "stage"), CASES["stages"])
+def test_a_step_is_known_by_kind_and_name(kind: str, name: str, said: str | None, stage: str | None) -> None:
+    found = stage_of(span("1", name, SpanKind(kind), stage=said))
+    assert (found.value if found else None) == stage
+
+
+def test_a_hybrid_search_found_what_its_arms_found_together() -> None:
+    case = CASES["hybrid"]
+    spans = [
+        span(
+            given["id"],
+            given["name"],
+            SpanKind(given["kind"]),
+            given["parent"],
+            start=at,
+            documents=tuple(Document("", key, rank=rank) for rank, key in enumerate(given.get("documents", ()), 1)),
+            candidates=tuple(Candidate(key, dropped="below cut") for key in given.get("dropped", ())),
+        )
+        for at, given in enumerate(case["spans"])
+    ]
+    recalled = pipeline(trace(*spans)).steps[Stage.RECALL]
+    assert [search.span_id for search in recalled.searches] == case["searches"]
+    assert len(recalled.kept) == case["found"]
+    assert [passage.key for passage in recalled.kept] == ["id:a", "id:b", "id:d", "id:c"]
 
 
 def test_a_pipeline_reads_like_the_request_went() -> None:

@@ -151,7 +151,7 @@ def stages(left: Pipeline, right: Pipeline) -> Node:
             continue
         found = [bar(step.duration_ns if step else None, slowest, stage) for step in (a, b)]
         change = percent(a.duration_ns, b.duration_ns) if a and b else h("span", "muted", "only in A" if a else "only in B")
-        counts = [h("span", "", str(len(step.ranking)) if step and step.ranking else "–") for step in (a, b)]
+        counts = [h("span", "", str(len(step.kept)) if step and step.ranking else "–") for step in (a, b)]
         rows.append([h("span", "row", icon(stage.value), stage.value.capitalize()), found[0], found[1], change, counts[0], counts[1]])
     a_all, b_all = left.trace.summary, right.trace.summary
     rows.append(
@@ -222,9 +222,9 @@ def passages(state: Comparison, left: Pipeline, right: Pipeline) -> Node:
     if not offered:
         return layout.card("Passages", h("p", "muted", "Neither trace recorded any."))
     chosen = STAGES.get(state.stage)
-    before, after = ((seen.steps[chosen].ranking if chosen in seen.steps else ()) if chosen else seen.passages for seen in (left, right))
+    before, after = ((seen.steps[chosen].kept if chosen in seen.steps else ()) if chosen else seen.passages for seen in (left, right))
     tabs = [tab(state, "", "Into the prompt"), *(tab(state, stage.value, stage.value.capitalize()) for stage in offered)]
-    found = moves([passage for passage in before if passage.dropped is None], [passage for passage in after if passage.dropped is None])
+    found = moves(before, after)
     signs = [move.sign[0] for move in found]
     note = (
         f"{signs.count('in')} in · {signs.count('out')} out · {sum(sign[0] in '↑↓' for sign in signs)} moved · {signs.count('=')} unmoved"

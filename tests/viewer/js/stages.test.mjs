@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fromColumns } from "../../../viewer/components/trace_view/assets/model.js";
 import { considered, fillFromPrompt, foundBy, journey, lastPlace, pipelineOf, scoreShare, searches, stageOf, survived, titleOf } from "../../../viewer/components/trace_view/assets/stages.js";
@@ -7,16 +8,10 @@ import { suggestedField } from "../../../viewer/components/trace_view/assets/rul
 import { tone, withScore } from "../../../viewer/components/trace_view/assets/scores.js";
 import { jsonIn, matching } from "../../../viewer/components/trace_view/assets/value.js";
 
+const cases = JSON.parse(readFileSync(new URL("../stage_cases.json", import.meta.url), "utf-8"));
+
 test("a stage that is said is believed, else kind and name decide", () => {
-  assert.equal(stageOf("CHAIN", "anything", "filter"), "filter");
-  assert.equal(stageOf("LLM", "query.rewrite"), "rewrite");
-  assert.equal(stageOf("LLM", "answer with citations"), "generate");
-  assert.equal(stageOf("CHAIN", "fuse.rrf"), "fuse");
-  assert.equal(stageOf("EVALUATOR", "citations.verify"), "cite");
-  assert.equal(stageOf("GUARDRAIL", "check citations"), "cite");
-  assert.equal(stageOf("EVALUATOR", "faithfulness"), null);
-  assert.equal(stageOf("CHAIN", "rag.pipeline"), null);
-  assert.equal(stageOf("TOOL", "rerank"), null);
+  for (const [kind, name, said, stage] of cases.stages) assert.equal(stageOf(kind, name, said), stage, `${kind} ${name}`);
 });
 
 /** @param {[number, string, string][]} spans parent, name, kind; one second each, one after another */
@@ -49,6 +44,16 @@ test("without a root the pipeline spans all tops", () => {
   assert.deepEqual([[...stages], answer], [[["rewrite", [0]], ["recall", [1]], ["generate", [4]]], 4]);
   assert.deepEqual(searches(orphans, [1]), [2, 3]); // the arms found more than their sum hands on
   assert.equal(foundBy([{ documents: [{ id: "a" }, { id: "b" }] }, { candidates: [{ id: "b" }, { id: "c", dropped: "below cut" }] }]), 2);
+});
+
+test("a hybrid search found what its arms found together", () => {
+  const { spans, searches: arms, found } = cases.hybrid;
+  const at = spans.map((span) => span.id);
+  const trace = traceOf(spans.map((span) => [at.indexOf(span.parent), span.name, span.kind]));
+  const bodies = spans.map((span) => ({ documents: span.documents?.map((id) => ({ id })), candidates: span.dropped?.map((id) => ({ id, dropped: "below cut" })) }));
+  const searched = searches(trace, pipelineOf(trace, 0).stages.get("recall"));
+  assert.deepEqual(searched.map((i) => at[i]), arms);
+  assert.equal(foundBy(searched.map((i) => bodies[i])), found);
 });
 
 const recall = { span_id: "r", name: "search", query: "q", documents: [{ id: "a", content: "A", score: 0.9 }, { id: "b", content: "B", score: 0.8 }, { content: "C", score: 0.7 }], candidates: [{ id: "d", rank: 4, score: 0.6, dropped: "below cut" }] };
