@@ -85,9 +85,10 @@ def index_page(html: bytes) -> bytes:
     """Streamlit's index.html with our title and start-up script, without the preload of a font that we do not use."""
     page = re.sub(rb"<title>.*?</title>", b"<title>Right Passage</title>", html)
     page = re.sub(rb'<link\s+rel="preload"[^>]*SourceSans[^>]*/>', b"", page)
-    boot, font = assets.url("static/boot.js"), assets.url("static/fonts/inter-latin-wght-normal.woff2")
+    boot, away = assets.url("static/boot.js"), assets.url("components/base/away.js")
+    font = assets.url("static/fonts/inter-latin-wght-normal.woff2")
     head = (
-        f'<script src="{boot}"></script>'
+        f'<script src="{boot}"></script><script type="module" src="{away}"></script>'
         f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin>'
         f"<style>{first.style()}</style></head>"
     )

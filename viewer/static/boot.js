@@ -1,6 +1,10 @@
 // Runs before Streamlit's front end.
-// Where its server is, so that a deep link does not make it guess (a guess is a 404 in the console).
-window.__streamlit = { BACKEND_BASE_URL: `${location.origin}/` };
+// Where its server is, so that a deep link does not make it guess (a guess is a 404 in the console), and what it would ask that server
+// before it connects. Its dialogs are ours to say (components/base/away.js).
+window.__streamlit = {
+  BACKEND_BASE_URL: `${location.origin}/`,
+  HOST_CONFIG: { allowedOrigins: [location.origin], useExternalAuthToken: false, enableCustomParentMessages: false, blockErrorDialogs: true },
+};
 
 // Light or dark: Streamlit remembers what was chosen for each path; here a choice on one page is a choice for all.
 (() => {

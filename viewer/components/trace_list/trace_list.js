@@ -189,15 +189,16 @@ export class TraceList {
   /** @param {unknown} error */
   failed(error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.away) return this.away();
+    if (error.away) return this.away(error.status === 0);
     if (error.status === 400 && this.state.cursor) return this.go({ cursor: "" });
     this.refused({ ...error.problem, message: error.message });
   }
 
-  /** Nobody answers: says so and tries again; what was on the page stays. */
-  away() {
+  /** Nobody answers: says so and tries again; what was on the page stays. @param {boolean} viewer whether the viewer itself is gone */
+  away(viewer) {
     this.body.classList.remove("loading");
-    const text = h("span", "grow", h("b", null, "The collector does not answer"), ` at ${this.settings.collector}. Trying again every few seconds; start one with `, h("code", null, "rightpassage serve"), ".");
+    const [who, command] = viewer ? ["The viewer does not answer", "rightpassage view"] : [`The collector does not answer`, "rightpassage serve"];
+    const text = h("span", "grow", h("b", null, who), `${viewer ? "" : ` at ${this.settings.collector}`}. Trying again every few seconds; start ${viewer ? "it" : "one"} with `, h("code", null, command), ".");
     const again = h("button", { type: "button", class: "button", onclick: () => this.load() }, "Try now");
     replace(this.notice, h("div", { class: "banner", role: "alert" }, icon(ICONS.warning), text, again));
     if (!this.rows.length) replace(this.body);

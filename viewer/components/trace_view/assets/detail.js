@@ -160,7 +160,7 @@ function head(page, i, body) {
   const span = body?.data;
   const kind = trace.kind[i];
   const running = trace.state[i] === "running";
-  const under = [kind.toLowerCase(), trace.model[i], span?.provider, span?.tool_name, span?.service].filter(Boolean).map((part) => visible(String(part)));
+  const under = [kind.toLowerCase(), trace.recorded[i] !== trace.name[i] && trace.recorded[i], trace.model[i], span?.provider, span?.tool_name, span?.service].filter(Boolean).map((part) => visible(String(part)));
   const usage = span?.usage ?? { input_tokens: trace.inputTokens[i] ?? undefined, output_tokens: trace.outputTokens[i] ?? undefined };
   const link = iconButton(ICONS.link, "Copy a link to this span", () => copyText(page.linkTo(trace.id[i]), link));
   const more = iconButton(ICONS.more, "More", () => body && openMenu(more, menuOf(page, body)), { "aria-haspopup": "menu" });

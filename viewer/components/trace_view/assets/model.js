@@ -13,7 +13,8 @@
  * @property {Int32Array} parent index, -1 at a root or where the parent is not in the trace
  * @property {Int32Array} depth
  * @property {Int32Array} end index after the last span of the subtree
- * @property {string[]} name
+ * @property {string[]} name what to call it
+ * @property {string[]} recorded its name as it came
  * @property {string[]} kind
  * @property {Float64Array} start nanoseconds from the start of the trace
  * @property {Float64Array} duration nanoseconds
@@ -56,6 +57,7 @@ export function fromColumns(answer) {
   const start = numbers(sent.start_ns);
   const duration = numbers(sent.duration_ns);
   const { depth, end } = shape(parent);
+  const name = pick(column(sent, "name", "names", size, ""));
   let total = 0;
   for (let i = 0; i < size; i++) total = Math.max(total, start[i] + duration[i]);
   return {
@@ -66,7 +68,8 @@ export function fromColumns(answer) {
     parent,
     depth,
     end,
-    name: pick(column(sent, "name", "names", size, "")),
+    name,
+    recorded: name,
     kind: pick(column(sent, "kind", "kinds", size, "UNKNOWN")),
     start,
     duration,

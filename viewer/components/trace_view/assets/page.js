@@ -14,6 +14,7 @@ import { createTree } from "./tree.js";
 import { footer, rootNotice } from "./health.js";
 import { header, markStage, strip } from "./header.js";
 import { actionFor } from "./keyboard.js";
+import { labelled, labelsOf, unlabelled } from "./labels.js";
 import { incomingLinks, linksTo, UNLINKED } from "./links.js";
 import { ancestorsOf, fromColumns, rootOf } from "./model.js";
 import { fold, select, visibleRows, withAncestors } from "./rows.js";
@@ -36,6 +37,8 @@ const AHEAD_AFTER_MS = 120;
 const RESTS_AFTER_MS = 900;
 /** Up to so many spans the whole trace is asked for its health, of which the columns carry only what the tree's shape tells. */
 const EXAMINED_UP_TO = 60;
+/** Up to so many spans it is asked for what their names do not say. */
+const LABELLED_UP_TO = 300;
 /** A trace without its root may still get it for so long after its last news. */
 const ROOT_MAY_COME_MS = 60_000;
 const LEAST_HEIGHT = 420;
@@ -63,6 +66,7 @@ export class TracePage {
 
     this.trace = nothing();
     this.incoming = UNLINKED;
+    this.labels = labelsOf(options.whole?.spans ?? []);
     this.folding = fold(this.trace);
     /** @type {Float64Array} */
     this.self = new Float64Array(0); // own time of each span
@@ -256,14 +260,29 @@ export class TracePage {
     if ((this.root.dataset.ready !== this.traceId || !this.mayGrow()) && this.store.live) setTimeout((/** @type {number} */ mine) => this.rest(mine), RESTS_AFTER_MS, this.generation);
     this.root.dataset.ready = this.traceId;
     this.report();
+    if (this.store.live && this.trace.size <= LABELLED_UP_TO && unlabelled(this.trace, this.labels)) void this.askWhatRan();
+  }
+
+  async askWhatRan() {
+    const { traceId } = this;
+    try {
+      const { spans } = await this.store.ask(`/traces/${encodeURIComponent(traceId)}`);
+      if (this.gone || traceId !== this.traceId) return;
+      this.labels = labelsOf(spans);
+      this.adopt(this.trace);
+      this.drawTree();
+      if (this.selected >= 0) this.detail.show(this.selected);
+    } catch {
+      // The page reads without it.
+    }
   }
 
   /** What is collapsed and unfolded follows its spans into the new columns. @param {import("./model.js").Trace} trace */
   adopt(trace) {
     const collapsed = [...this.collapsed].map((i) => this.trace.id[i]);
     const open = [...this.open].map((g) => this.trace.id[this.folding.groups[g].first]);
-    this.trace = trace;
-    this.folding = fold(trace);
+    this.trace = labelled(trace, this.labels);
+    this.folding = fold(this.trace);
     this.self = selfTimes(trace);
     this.collapsed = new Set(collapsed.flatMap((id) => trace.index.get(id) ?? []));
     this.open = new Set(open.flatMap((id) => this.folding.of[trace.index.get(id) ?? -1] ?? []).filter((g) => g >= 0));

@@ -118,7 +118,7 @@ export function select(trace, text, kinds, inContent = new Set()) {
   const hits = new Uint8Array(trace.size);
   const haystacks = new Map(); // a trace has few distinct (name, model, kind, status)
   for (let i = 0; i < trace.size; i++) {
-    const key = `${trace.name[i]}\n${trace.model[i] ?? ""}\n${trace.kind[i]}\n${trace.status[i]}`;
+    const key = `${trace.name[i]}\n${trace.recorded[i]}\n${trace.model[i] ?? ""}\n${trace.kind[i]}\n${trace.status[i]}`;
     let found = haystacks.get(key);
     if (found === undefined) {
       const hay = key.toLowerCase();

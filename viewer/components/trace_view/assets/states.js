@@ -27,10 +27,8 @@ export function remarkOn(error, traceId) {
     return { picture: ICONS.search, title: "No such trace", words };
   }
   if (status === 401 || status === 403) return { picture: ICONS.guardrail, title: "Not allowed", words: "The collector asks for a token." };
-  if (!status || status === 502) {
-    const words = `${status ? `${visible(message)}. ` : ""}This page tries again by itself; start one with: rightpassage serve`;
-    return { picture: ICONS.warning, title: "The collector does not answer", words };
-  }
+  if (!status) return { picture: ICONS.warning, title: "The viewer does not answer", words: "This page tries again by itself; start it with: rightpassage view" };
+  if (status === 502) return { picture: ICONS.warning, title: "The collector does not answer", words: `${visible(message)}. This page tries again by itself; start one with: rightpassage serve` };
   return { picture: ICONS.warning, title: "The collector could not answer", words: visible(message) };
 }
 

@@ -42,7 +42,7 @@ async function request(url, options) {
     response = await fetch(url, { credentials: "same-origin", ...options });
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") throw error;
-    throw new Unanswered("The collector does not answer.", 0);
+    throw new Unanswered("The viewer does not answer.", 0);
   }
   if (response.ok || response.status === 304) return response;
   if (loggedOut(response)) location.reload(); // the form asks for the token, and leads back here

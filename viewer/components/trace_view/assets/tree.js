@@ -214,7 +214,7 @@ function drawSpan(view, i) {
       { class: "name", style: { "--level": String(level) } },
       caret(parent, open),
       h("span", "kind-icon", icon(kindIcon(kind))),
-      h("span", { class: "label", title: name }, name),
+      h("span", { class: "label", title: trace.recorded[i] === trace.name[i] ? name : `${name}, recorded as ${visible(trace.recorded[i])}` }, name),
       h("span", "unseen", ` ${kind.toLowerCase()} `),
       trace.model[i] && !name.includes(/** @type {string} */ (trace.model[i])) && h("span", "model", visible(/** @type {string} */ (trace.model[i]))),
       view.orphans.has(i) && h("span", { class: "tag warn", title: "The span it names as its parent has not arrived" }, "orphan"),
