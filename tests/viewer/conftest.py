@@ -96,6 +96,16 @@ def watch(page: Any, origin: str) -> Watched:
     return watched
 
 
+def still(page: Any) -> int:
+    """Waits until Streamlit has taken the page over and has nothing more to say; its websocket frames so far."""
+    page.wait_for_selector("#first-view", state="detached")
+    seen = -1
+    while seen != page.watched.websocket_frames:
+        seen = page.watched.websocket_frames
+        page.wait_for_timeout(500)
+    return seen
+
+
 @pytest.fixture
 def page(contexts: dict[str, Any], viewer: str) -> Iterator[Any]:
     """A fresh light page; `page.watched` is what it did. Go to `viewer + "/traces"`."""

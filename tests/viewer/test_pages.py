@@ -13,7 +13,7 @@ import pytest
 from collector.client import CollectorClient
 from tests.processes import RunningCollector
 from tests.viewer import trace_samples
-from tests.viewer.conftest import running_viewer, watch
+from tests.viewer.conftest import running_viewer, still, watch
 from tests.viewer.page_samples import answer
 from tests.viewer.sending import send
 
@@ -41,6 +41,14 @@ def opened(page: Any, viewer: str, filter: str = "", **more: str) -> Any:
 
 
 # ---- The list ----
+
+
+def test_a_row_opens_before_streamlit_has_connected(collector: RunningCollector, viewer: str, page: Any) -> None:
+    page.route_web_socket("**/_stcore/stream", lambda socket: None)  # opened, and silent: Streamlit never mounts anything
+    trace_id = send(collector, answer("early", service="early-bot"))
+    opened(page, viewer, "service:early-bot")
+    page.locator("#first-view tr[data-trace]").click()
+    page.wait_for_selector(f"#first-view .rp[data-ready='{trace_id}']")
 
 
 def test_from_the_list_to_a_passage_and_back(collector: RunningCollector, viewer: str, page: Any) -> None:
@@ -156,7 +164,7 @@ def test_new_traces_announce_themselves(collector: RunningCollector, viewer: str
     send(collector, answer("live 0", service="live-bot"))
     opened(page, viewer, "service:live-bot")
     shows(page, 1)
-    frames = page.watched.websocket_frames
+    frames = still(page)
     send(collector, answer("live 1", service="live-bot", minutes_ago=0))
     page.locator(".fresh-button", has_text="1 new").wait_for()
     page.keyboard.press("n")
@@ -205,7 +213,7 @@ def test_keys_walk_choose_and_open_without_a_message(collector: RunningCollector
         send(collector, answer(f"keys {number}", service="keys-bot", minutes_ago=number + 1))
     opened(page, viewer, "service:keys-bot")
     shows(page, 4)
-    frames = page.watched.websocket_frames
+    frames = still(page)
     for key in ["j", "j", "k", "j", "x", "j", "x"]:
         page.keyboard.press(key)
     assert page.locator("tr.chosen").count() == 2

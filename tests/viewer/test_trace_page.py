@@ -12,8 +12,9 @@ import pytest
 from collector.client import CollectorClient
 from tests.processes import RunningCollector
 from tests.viewer import trace_samples as samples
-from tests.viewer.conftest import running_viewer
+from tests.viewer.conftest import running_viewer, still
 from tests.viewer.sending import send
+from viewer import first
 from viewer.first import trace_data
 
 browser_test = pytest.mark.browser
@@ -124,7 +125,7 @@ def test_tools_reasoning_and_images_of_an_agent(collector: RunningCollector, sho
 @browser_test
 def test_keys_walk_the_tree_without_a_websocket_frame(collector: RunningCollector, show: Open) -> None:
     page = show(send(collector, samples.story("page keys")))
-    page.wait_for_timeout(500)
+    still(page)
     page.watched.websocket_frames = 0
     current = page.locator(".row.selected .label")
     for key, name in (("j", "slack.event.parse"), ("j", "rag.pipeline"), ("k", "slack.event.parse"), ("ArrowDown", "rag.pipeline")):
@@ -513,4 +514,48 @@ def test_the_dark_theme_is_followed(collector: RunningCollector, contexts: dict[
     page.goto(f"{viewer}/trace?trace_id={send(collector, samples.story('page dark'))}")
     page.wait_for_selector(".rp[data-ready]")
     assert page.locator(".rp").get_attribute("data-scheme") == "dark"
+    page.close()
+
+
+# ---- The first view, and a viewer that is gone ----
+
+
+@browser_test
+def test_the_page_is_read_before_streamlit_has_connected(collector: RunningCollector, contexts: dict[str, Any], viewer: str) -> None:
+    page = contexts["light"].new_page()
+    page.route_web_socket("**/_stcore/stream", lambda socket: None)  # opened, and silent: Streamlit never mounts anything
+    trace_id = send(collector, samples.story("page first"))
+    page.goto(f"{viewer}/trace?trace_id={trace_id}")
+    page.wait_for_selector(f"#first-view .rp[data-ready='{trace_id}']")
+    page.locator(".row[data-span]").nth(2).click()
+    page.wait_for_selector(".row.selected")
+    page.close()
+
+
+def test_streamlit_takes_the_first_view_over_as_it_stands(collector: RunningCollector, show: Open) -> None:
+    page = show(send(collector, samples.story("page taken over")))
+    page.wait_for_selector("#first-view", state="detached")
+    assert page.locator(".stApp .rp").count() == page.locator(".rp").count() == 1
+    page.keyboard.press("j")
+    page.wait_for_function("() => new URL(location.href).searchParams.get('span_id')")
+
+
+def test_a_first_view_names_its_modules_and_its_first_question() -> None:
+    head, body = first.view_of("/trace", f"trace_id={'a' * 32}&tab=%22%3E%3Cscript%3E")
+    assert f'href="/api/v1/traces/{"a" * 32}?view=columns"' in head
+    assert all(name in head for name in ("trace_view/assets/tree.js", "trace_view.css.js", "base/first.js"))
+    assert "<script" not in body
+    assert first.view_of("/sessions", "") == ("", "")
+
+
+@browser_test
+def test_a_viewer_that_ends_is_said_and_the_page_stays(collector: RunningCollector, contexts: dict[str, Any]) -> None:
+    page = contexts["light"].new_page()
+    with running_viewer(collector.http) as url:
+        trace_id = send(collector, samples.story("page alone"))
+        page.goto(f"{url}/trace?trace_id={trace_id}")
+        page.wait_for_selector(f".stApp .rp[data-ready='{trace_id}']")
+    page.locator("#viewer-away .line", has_text="The viewer does not answer").wait_for()
+    assert page.get_by_role("dialog").count() == 0
+    assert page.locator(".row[data-span]").count() > 3
     page.close()

@@ -41,6 +41,11 @@ export function place(parent, mounted) {
   return ours ? drawn : given;
 }
 
+/** Whether the page still waits for Streamlit, which would not hear of another address yet. */
+export function beforeStreamlit() {
+  return frame !== null;
+}
+
 /** @param {HTMLElement} host */
 export function inFirstView(host) {
   return frame !== null && host.getRootNode() === frame.shadowRoot;

@@ -10,7 +10,7 @@ import { h, icon } from "../trace_view/assets/dom.js";
 import { ICONS } from "../trace_view/assets/icons.js";
 import { loggedOut } from "../trace_view/assets/store.js";
 import base from "./base.css.js";
-import { first, place } from "./first.js";
+import { beforeStreamlit, first, place } from "./first.js";
 import { ApiError } from "./problem.js";
 
 export { ApiError };
@@ -40,10 +40,12 @@ export function mountable(create, sheets) {
 }
 
 /**
- * Go to another page of the viewer as a click in the navigation does: one history entry, no page load. Streamlit follows `popstate`.
+ * Go to another page of the viewer as a click in the navigation does: one history entry, no page load. Streamlit follows `popstate`; until it
+ * has started, the browser loads the other page.
  * @param {string} href
  */
 export function navigate(href) {
+  if (beforeStreamlit()) return location.assign(href);
   history.pushState({}, "", href);
   dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 }
