@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 from collections.abc import Generator, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,7 +28,18 @@ else:
     except ImportError:
         import sqlite3
 
-__all__ = ["NULL", "Connection", "connect", "explained", "lock_file", "prepare_file", "sqlite3", "sqlite_utils_database", "with_nulls"]
+__all__ = [
+    "NULL",
+    "Connection",
+    "connect",
+    "explained",
+    "insert_rows",
+    "lock_file",
+    "prepare_file",
+    "sqlite3",
+    "sqlite_utils_database",
+    "with_nulls",
+]
 
 Connection = sqlite3.Connection
 NULL = math.nan
@@ -63,6 +75,29 @@ def connect(path: Path, *, read_only: bool = False, query_only: bool = False, ca
 def with_nulls(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     """Rows to bind, with `NULL` for None."""
     return [[NULL if value is None else value for value in row] for row in rows]
+
+
+ROWS_AT_ONCE = (128, 16)
+"""Rows of one INSERT: it runs in SQLite as a whole, without the interpreter's lock; for a row alone the lock is let go and taken again."""
+
+
+def insert_rows(connection: Connection, table: str, rows: Sequence[Sequence[object]], columns: str = "") -> None:
+    """Append rows of one length, with `NULL` for None; in the table's order of columns where none are named."""
+    if not rows:
+        return
+    at, width = 0, len(rows[0])
+    for count in ROWS_AT_ONCE:
+        while len(rows) - at >= count:
+            values = [NULL if value is None else value for row in rows[at : at + count] for value in row]
+            connection.execute(_insert(table, columns, width, count), values)
+            at += count
+    connection.executemany(_insert(table, columns, width, 1), with_nulls(rows[at:]))
+
+
+@lru_cache
+def _insert(table: str, columns: str, width: int, rows: int) -> str:
+    row = f"({','.join('?' * width)})"
+    return f"INSERT INTO {table}{f' ({columns})' if columns else ''} VALUES {','.join([row] * rows)}"
 
 
 def prepare_file(path: Path) -> None:

@@ -48,7 +48,7 @@ def _record(writer: Writer, old: SpanRecord, span: Span, flags: Mapping[str, int
     return span_record(
         span,
         rollup.understood(span),
-        writer.intern,
+        writer.numbers,
         id=old.id,
         trace=old.trace,
         resource=old.resource,

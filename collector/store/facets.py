@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import orjson
 
-from collector.store.connection import Connection
-from collector.store.rows import SpanRecord, TraceRecord
+from collector.store.connection import Connection, insert_rows
+from collector.store.rows import NAMED, SpanRecord, TraceRecord
 
 FACETS: Mapping[str, int] = {
     "service": 1,
@@ -31,7 +32,7 @@ FACETS: Mapping[str, int] = {
     "pace": 14,  # kind × 64 + octave of the duration
 }
 _OF_SPAN = tuple(
-    (FACETS[facet], SpanRecord._fields.index(column))
+    (FACETS[facet], SpanRecord._fields[NAMED].index(column))
     for facet, column in (
         ("service", "service"),
         ("name", "name"),
@@ -43,6 +44,7 @@ _OF_SPAN = tuple(
     )
 )
 KIND, PACE = FACETS["kind"], FACETS["pace"]
+_SESSION, _USER, _TAG, _ENVIRONMENT, _ROOT = (FACETS[facet] for facet in ("session", "user", "tag", "environment", "root"))
 
 Value = tuple[int, int]  # facet, value
 Intern = Callable[[str | None], int | None]
@@ -56,11 +58,15 @@ def pace(kind: int, duration_ns: int) -> int:
 def span_facets(records: Collection[SpanRecord]) -> set[Value]:
     """The values that the spans of one trace have."""
     values = {(PACE, pace(record.kind, record.duration_ns)) for record in records}
-    for facet, column in _OF_SPAN:
-        for value in {record[column] for record in records}:
-            if isinstance(value, int):
-                values.add((facet, value))
+    for numbers in {record[NAMED] for record in records}:
+        values.update(_of_names(numbers))
     return values
+
+
+@lru_cache(maxsize=4096)
+def _of_names(numbers: tuple[int | None, ...]) -> tuple[Value, ...]:
+    """The values of the columns that hold numbers of texts: most spans have the same as one before."""
+    return tuple((facet, number) for facet, at in _OF_SPAN if (number := numbers[at]) is not None)
 
 
 def summary_facets(record: TraceRecord | None, intern: Intern) -> set[Value]:
@@ -68,16 +74,20 @@ def summary_facets(record: TraceRecord | None, intern: Intern) -> set[Value]:
     if record is None:
         return set()
     tags: Sequence[str] = orjson.loads(record.tags) if record.tags != "[]" else ()
-    told = (("session", record.session), ("user", intern(record.user)), ("environment", intern(record.environment)))
-    values = {(FACETS[facet], value) for facet, value in (*told, ("root", intern(record.root_name))) if value is not None}
-    return values | {(FACETS["tag"], value) for tag in tags if (value := intern(tag)) is not None}
+    values = {(_TAG, number) for tag in tags if (number := intern(tag)) is not None}
+    if record.session is not None:
+        values.add((_SESSION, record.session))
+    for facet, text in ((_USER, record.user), (_ENVIRONMENT, record.environment), (_ROOT, record.root_name)):
+        if text is not None and (number := intern(text)) is not None:
+            values.add((facet, number))
+    return values
 
 
 class Facets:
     """What a transaction adds to and takes from the lists."""
 
     def __init__(self) -> None:
-        self._new: list[tuple[int, int, int]] = []  # of traces that did not exist
+        self._new: dict[Value, list[int]] = {}  # traces that did not exist
         self._maybe: list[tuple[int, int, int]] = []  # perhaps there already
         self._gone: list[tuple[int, int, int]] = []
         self._counts: Counter[Value] = Counter()
@@ -89,11 +99,16 @@ class Facets:
             self._counts[KIND, kind] += 1
 
     def add(self, trace: int, values: Iterable[Value], *, new: bool) -> None:
-        rows = self._new if new else self._maybe
-        for facet, value in values:
-            rows.append((facet, value, trace))
-            if new:
-                self._counts[facet, value] += 1
+        if not new:
+            self._maybe += [(facet, value, trace) for facet, value in values]
+            return
+        lists = self._new
+        for value in values:
+            traces = lists.get(value)
+            if traces is None:
+                lists[value] = [trace]
+            else:
+                traces.append(trace)
 
     def remove(self, trace: int, values: Iterable[Value], kinds: Iterable[int] = ()) -> None:
         for facet, value in values:
@@ -110,7 +125,8 @@ class Facets:
         for facet, value, trace in self._gone:
             gone = connection.execute("DELETE FROM facets WHERE field=? AND value=? AND trace=?", (facet, value, trace)).rowcount
             self._counts[facet, value] -= gone
-        connection.executemany("INSERT INTO facets VALUES (?, ?, ?)", sorted(self._new))
+        insert_rows(connection, "facets", [(*value, trace) for value in sorted(self._new) for trace in self._new[value]])
+        self._counts.update({value: len(traces) for value, traces in self._new.items()})
         for facet, value, trace in self._maybe:
             added = connection.execute("INSERT OR IGNORE INTO facets VALUES (?, ?, ?)", (facet, value, trace)).rowcount
             self._counts[facet, value] += added

@@ -28,6 +28,7 @@ TOKENS_COUNT, COST_COUNTS, UNPRICED = 1, 2, 4  # SpanRecord.flags
 LIMIT = 2**63 - 1
 
 Intern = Callable[[str | None], int | None]
+InternAll = Callable[[tuple[str | None, ...]], tuple[int | None, ...]]
 
 
 class SpanRecord(NamedTuple):
@@ -35,12 +36,12 @@ class SpanRecord(NamedTuple):
     trace: int
     span_id: int
     parent: int | None
-    name: int
     kind: int
     status: int
     start_ns: int
     duration_ns: int
     flags: int
+    name: int
     service: int | None
     model: int | None
     provider: int | None
@@ -61,6 +62,10 @@ class SpanRecord(NamedTuple):
     scope: int
     pack: int
     slot: int
+
+
+NAMED = slice(SpanRecord._fields.index("name"), SpanRecord._fields.index("index_version") + 1)
+"""The columns that hold numbers of texts: what like spans share, looked up together."""
 
 
 class TraceRecord(NamedTuple):
@@ -116,10 +121,6 @@ def columns(record: type[SpanRecord | TraceRecord], alias: str = "") -> str:
     return ", ".join(f"{alias}.{name}" if alias else name for name in record._fields)
 
 
-def insert(table: str, record: type[SpanRecord | TraceRecord]) -> str:
-    return f"INSERT INTO {table} ({columns(record)}) VALUES ({', '.join('?' * len(record._fields))})"
-
-
 def update(table: str, record: type[SpanRecord | TraceRecord]) -> str:
     """Set every column; parameters in the record's order without the id, then the id."""
     return f"UPDATE {table} SET {', '.join(f'{name}=?' for name in record._fields[1:])} WHERE id=?"
@@ -153,46 +154,41 @@ def link_records(span: Span, number: int, trace: int) -> list[LinkRecord]:
 
 
 def span_record(
-    span: Span, n: Normalised, intern: Intern, *, id: int, trace: int, resource: int, scope: int, pack: int, slot: int, flags: int
+    span: Span, n: Normalised, numbers: InternAll, *, id: int, trace: int, resource: int, scope: int, pack: int, slot: int, flags: int
 ) -> SpanRecord:
     """The row of a span. Times beyond a signed integer are held at its limit; the body has them exactly."""
     usage, index = n.usage, n.index
     start = span.start_unix_nano if span.start_unix_nano <= LIMIT else LIMIT
     end = span.end_unix_nano if span.end_unix_nano <= LIMIT else LIMIT
-    parent = span.parent_span_id
+    parent, error = span.parent_span_id, error_name(n) if n.status is StatusCode.ERROR else None
     documents, candidates = n.documents, n.candidates
     ranked = bool(documents or candidates)
-    return SpanRecord(
-        id,
-        trace,
-        id_number(span.span_id),
-        id_number(parent) if parent else None,
-        intern(span.name) or 0,
-        KINDS[n.kind],
-        STATUSES[n.status],
-        start,
-        end - start,
-        flags,
-        intern(n.service),
-        intern(n.model) if n.model is not None else None,
-        intern(n.provider) if n.provider is not None else None,
-        intern(n.operation) if n.operation is not None else None,
-        intern(error_name(n)) if n.status is StatusCode.ERROR else None,
-        intern(n.stage) if n.stage is not None else None,
-        intern(index.name) if index else None,
-        intern(index.version) if index else None,
-        _small(usage.input_tokens) if usage else None,
-        _small(usage.output_tokens) if usage else None,
-        n.cost_usd,
-        n.time_to_first_token_ns,
-        len(documents) if ranked or n.kind is SpanKind.RETRIEVER else None,
-        len(candidates) if ranked else None,
-        top_score(documents) if ranked else None,
-        margin(documents, candidates) if candidates else None,
-        resource,
-        scope,
-        pack,
-        slot,
+    names = (span.name, n.service, n.model, n.provider, n.operation, error, n.stage)
+    return SpanRecord._make(
+        (
+            id,
+            trace,
+            id_number(span.span_id),
+            id_number(parent) if parent else None,
+            KINDS[n.kind],
+            STATUSES[n.status],
+            start,
+            end - start,
+            flags,
+            *numbers((*names, index.name, index.version) if index else (*names, None, None)),
+            _small(usage.input_tokens) if usage else None,
+            _small(usage.output_tokens) if usage else None,
+            n.cost_usd,
+            n.time_to_first_token_ns,
+            len(documents) if ranked or n.kind is SpanKind.RETRIEVER else None,
+            len(candidates) if ranked else None,
+            top_score(documents) if ranked else None,
+            margin(documents, candidates) if candidates else None,
+            resource,
+            scope,
+            pack,
+            slot,
+        )
     )
 
 

@@ -7,6 +7,7 @@ from collector.store.connection import Connection
 from collector.store.packs import plain
 
 KEPT = 50_000
+KEPT_TOGETHER = 10_000  # of the combinations that spans have: as many as there are steps in the programs that send
 
 
 class Strings:
@@ -15,11 +16,14 @@ class Strings:
     def __init__(self) -> None:
         self._numbers: dict[str | None, int] = {}
         self.known = self._numbers.get  # the number of a text that was asked for before: the common case, without a call of ours
+        self._together: dict[tuple[str | None, ...], tuple[int | None, ...]] = {}
+        self.known_together = self._together.get  # of several texts at once: a span has nine, and most spans are like one before
         self._texts: dict[int, str] = {}
 
     def forget(self) -> None:
         """After a transaction failed (numbers given out in it will mean other texts), and where texts were removed."""
         self._numbers.clear()
+        self._together.clear()
         self._texts.clear()
 
     def number(self, connection: Connection, text: str | None) -> int | None:
@@ -33,6 +37,14 @@ class Strings:
                 self._numbers.clear()
             self._numbers[text] = known
         return known
+
+    def numbers(self, connection: Connection, texts: tuple[str | None, ...]) -> tuple[int | None, ...]:
+        """The numbers of several texts; for the writer, inside its transaction."""
+        found = tuple(self.number(connection, text) for text in texts)
+        if len(self._together) >= KEPT_TOGETHER:
+            self._together.clear()
+        self._together[texts] = found
+        return found
 
     @staticmethod
     def _look_up(connection: Connection, text: str) -> int:

@@ -6,9 +6,9 @@ addition has no order, any order, split or repetition of the same spans ends in 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import orjson
 
@@ -61,15 +61,7 @@ class Tally:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_pico: int = 0
-    durations: Counter[int] = field(default_factory=Counter[int])
-
-    def add(self, sign: int, error: bool, input_tokens: int, output_tokens: int, cost_pico: int, cell: int) -> None:
-        self.count += sign
-        self.errors += sign * error
-        self.input_tokens += sign * input_tokens
-        self.output_tokens += sign * output_tokens
-        self.cost_pico += sign * cost_pico
-        self.durations[cell] += sign
+    durations: dict[int, int] = field(default_factory=dict[int, int])
 
     def merge(self, other: Tally) -> None:
         self.count += other.count
@@ -77,20 +69,21 @@ class Tally:
         self.input_tokens += other.input_tokens
         self.output_tokens += other.output_tokens
         self.cost_pico += other.cost_pico
+        durations = self.durations
         for cell, count in other.durations.items():
-            self.durations[cell] += count
+            durations[cell] = durations.get(cell, 0) + count
 
 
 def read_tally(row: tuple[int, int, int, int, int, str]) -> Tally:
     """From the last six columns of a row of minutes or hours."""
     count, errors, input_tokens, output_tokens, cost_pico, durations = row
-    cells = Counter({int(cell): number for cell, number in orjson.loads(durations).items()})
+    cells = {int(cell): number for cell, number in orjson.loads(durations).items()}
     return Tally(count, errors, input_tokens, output_tokens, cost_pico, cells)
 
 
 def tally_row(tally: Tally) -> tuple[int, int, int, int, int, str]:
-    cells = {str(cell): number for cell, number in sorted(tally.durations.items()) if number}
-    durations = orjson.dumps(cells).decode()
+    cells = {cell: number for cell, number in tally.durations.items() if number}
+    durations = orjson.dumps(cells, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
     return tally.count, tally.errors, tally.input_tokens, tally.output_tokens, tally.cost_pico, durations
 
 
@@ -104,62 +97,80 @@ class Changes:
     def __init__(self) -> None:
         self.sessions: dict[int, list[int]] = {}  # start, end, then sums, in the order of the table
         self.left_sessions: set[int] = set()
-        self.minutes: dict[MinuteKey, Tally] = {}
-        self.hours: dict[HourKey, Tally] = {}
+        self._spans: dict[tuple[int, int, int, int], Tally] = {}  # minute, service, model, kind: adds up to both tables
+        self._traces: dict[MinuteKey, Tally] = {}
 
     def spans(self, records: Iterable[SpanRecord], sign: int = 1) -> None:
         """Count spans in (sign 1) or out (-1)."""
-        minutes, hours = self.minutes, self.hours
+        cells = self._spans
         for record in records:
-            flags, start = record.flags, record.start_ns
-            counted = flags & TOKENS_COUNT
-            tokens_in = (record.input_tokens or 0) if counted else 0
-            tokens_out = (record.output_tokens or 0) if counted else 0
-            cost = pico(record.cost_usd) if flags & COST_COUNTS else 0
-            error, cell = record.status == ERROR, bucket(record.duration_ns)
-            service, kind = record.service or 0, record.kind
-            key = (start // MINUTE, service, kind)
-            tally = minutes.get(key)
+            key = (record.start_ns // MINUTE, record.service or 0, record.model or 0, record.kind)
+            tally = cells.get(key)
             if tally is None:
-                tally = minutes[key] = Tally()
-            tally.add(sign, error, tokens_in, tokens_out, cost, cell)
-            hour = (start // HOUR, service, record.model or 0, kind)
-            tally = hours.get(hour)
-            if tally is None:
-                tally = hours[hour] = Tally()
-            tally.add(sign, error, tokens_in, tokens_out, cost, cell)
+                tally = cells[key] = Tally()
+            tally.count += sign
+            cell, durations = bucket(record.duration_ns), tally.durations
+            durations[cell] = durations.get(cell, 0) + sign
+            if record.status == ERROR:
+                tally.errors += sign
+            flags = record.flags
+            if flags & TOKENS_COUNT:
+                tally.input_tokens += sign * (record.input_tokens or 0)
+                tally.output_tokens += sign * (record.output_tokens or 0)
+            if flags & COST_COUNTS:
+                tally.cost_pico += sign * pico(record.cost_usd)
 
     def trace(self, record: TraceRecord, service: int, sign: int = 1) -> None:
         """Count a whole trace in or out; one of announcements alone is not counted."""
         if not record.span_count:
             return
-        tally = self.minutes.setdefault((record.start_ns // MINUTE, service, WHOLE_TRACE), Tally())
-        tally.add(
-            sign,
-            record.status == ERROR,
-            record.input_tokens or 0,
-            record.output_tokens or 0,
-            pico(record.cost_usd),
-            bucket(record.duration_ns),
-        )
+        key = (record.start_ns // MINUTE, service, WHOLE_TRACE)
+        tally = self._traces.get(key)
+        if tally is None:
+            tally = self._traces[key] = Tally()
+        cost, cell = pico(record.cost_usd), bucket(record.duration_ns)
+        tally.count += sign
+        tally.errors += sign * (record.status == ERROR)
+        tally.input_tokens += sign * (record.input_tokens or 0)
+        tally.output_tokens += sign * (record.output_tokens or 0)
+        tally.cost_pico += sign * cost
+        tally.durations[cell] = tally.durations.get(cell, 0) + sign
         if record.session is not None:
-            self._session(record.session, record, sign)
+            self._session(record.session, record, sign, cost)
 
-    def _session(self, session: int, record: TraceRecord, sign: int) -> None:
-        end = record.start_ns + record.duration_ns
+    def _session(self, session: int, record: TraceRecord, sign: int, cost: int) -> None:
+        start, end = record.start_ns, record.start_ns + record.duration_ns
         change = self.sessions.get(session)
         if change is None:
-            change = self.sessions[session] = [record.start_ns, end, 0, 0, 0, 0, 0, 0]
-        change[0], change[1] = min(change[0], record.start_ns), max(change[1], end)
-        sums = (
-            1,
-            record.error_count,
-            record.input_tokens or 0,
-            record.output_tokens or 0,
-            pico(record.cost_usd),
-            record.cost_usd is not None,
-        )
-        for at, amount in enumerate(sums, 2):
-            change[at] += sign * amount
+            change = self.sessions[session] = [start, end, 0, 0, 0, 0, 0, 0]
+        if start < change[0]:
+            change[0] = start
+        if end > change[1]:
+            change[1] = end
+        change[2] += sign
+        change[3] += sign * record.error_count
+        change[4] += sign * (record.input_tokens or 0)
+        change[5] += sign * (record.output_tokens or 0)
+        change[6] += sign * cost
+        change[7] += sign * (record.cost_usd is not None)
         if sign < 0:
             self.left_sessions.add(session)
+
+    def minutes(self) -> Mapping[MinuteKey, Tally]:
+        """What the table of minutes changes by: spans, and whole traces."""
+        found = _added_up(((minute, service, kind), tally) for (minute, service, _, kind), tally in self._spans.items())
+        return {**found, **self._traces}
+
+    def hours(self) -> Mapping[HourKey, Tally]:
+        """What the table of hours changes by."""
+        return _added_up(((minute // 60, service, model, kind), tally) for (minute, service, model, kind), tally in self._spans.items())
+
+
+Key = TypeVar("Key")
+
+
+def _added_up(tallies: Iterable[tuple[Key, Tally]]) -> dict[Key, Tally]:
+    found: dict[Key, Tally] = {}
+    for key, tally in tallies:
+        found.setdefault(key, Tally()).merge(tally)
+    return found

@@ -25,9 +25,9 @@ import orjson
 
 from collector import rollup
 from collector.errors import InvalidValue
-from collector.model import Batch, Event, LogRecord, Resource, Scope, Score, Span, Target, Written
+from collector.model import Batch, Event, LogRecord, Score, Span, Target, Written
 from collector.store import packs
-from collector.store.connection import Connection, explained, with_nulls
+from collector.store.connection import Connection, explained, insert_rows, with_nulls
 from collector.store.deriving import derive_again
 from collector.store.facets import PACE, Facets, facet_changes
 from collector.store.reading import announced_body, log_events, running_spans, spans_of_trace, understand
@@ -44,7 +44,6 @@ from collector.store.rows import (
     columns,
     flags_of,
     id_number,
-    insert,
     link_records,
     span_record,
     trace_record,
@@ -61,10 +60,11 @@ GROWS_ON = 64  # a trace larger than this that came in several batches is kept c
 MOVES_KEPT = 200_000
 IN_CLAUSE = 500
 ANALYSED_ROWS = 400
+CELLS_KEPT = 512  # of minutes and hours, as they are in the file: what comes now goes into the same few again and again
 ANALYSED_FROM = 10_000  # traces; plans for a handful of rows would read whole tables that have grown since
 
-_INSERT_SPAN, _UPDATE_SPAN = insert("spans", SpanRecord), update("spans", SpanRecord)
-_INSERT_TRACE, _UPDATE_TRACE = insert("traces", TraceRecord), update("traces", TraceRecord)
+_UPDATE_TRACE = update("traces", TraceRecord)
+_SPAN_COLUMNS, _TRACE_COLUMNS = columns(SpanRecord), columns(TraceRecord)
 _SELECT_TRACE = f"SELECT {columns(TraceRecord)} FROM traces"
 
 
@@ -77,11 +77,14 @@ _ADD_TO_SESSION = (
 
 @dataclass(slots=True)
 class Arrival:
-    """A span on its way in: understood and with its body; `batch` says whose it is."""
+    """A span on its way in: understood and with its body; `batch` says whose it is, the rest where it will lie."""
 
     span: Span
     body: bytes
     batch: int
+    id: int = field(init=False)
+    pack: int = field(init=False)
+    slot: int = field(init=False)
 
 
 Stored = tuple[SpanRecord, Span, int]  # a span's row, the span, and the bytes of its body
@@ -91,7 +94,7 @@ Stored = tuple[SpanRecord, Span, int]  # a span's row, the span, and the bytes o
 class Prepared:
     """A group of batches, as far as it goes without the file."""
 
-    arrivals: Sequence[Arrival]
+    arrivals: Mapping[str, Mapping[str, Arrival]]  # by trace id and span id
     running: Sequence[Span]
     logs: Sequence[LogRecord]
     scores: Sequence[tuple[Score, int]]
@@ -114,32 +117,33 @@ class Touched:
     before: TraceRecord | None
     arrivals: list[Arrival] = field(default_factory=list[Arrival])
     running: list[Span] = field(default_factory=list[Span])
-    records: list[SpanRecord] = field(default_factory=list[SpanRecord])
 
 
 def prepare(batches: Sequence[Batch]) -> Prepared:
     """Everything that needs no lock. The first of equal spans wins; an id that is no hexadecimal id is refused."""
-    arrivals: dict[tuple[str, str], Arrival] = {}
+    arrivals: dict[str, dict[str, Arrival]] = {}
     running: dict[tuple[str, str], Span] = {}
     duplicates: Counter[int] = Counter()
     for number, batch in enumerate(batches):
         for span in batch.spans:
-            key = span.trace_id, span.span_id
-            if key in arrivals:
+            trace_id, span_id = span.trace_id, span.span_id
+            of_trace = arrivals.get(trace_id)
+            if of_trace is not None and span_id in of_trace:
                 duplicates[number] += 1
                 continue
-            if rollup.is_running(span):
-                running[key] = understand(span)
+            if not span.end_unix_nano and rollup.is_running(span):
+                running[trace_id, span_id] = understand(span)
                 continue
             _check_ids(span)
-            known = understand(span)
-            arrivals[key] = Arrival(known, packs.body(span), number)
+            if of_trace is None:
+                of_trace = arrivals[trace_id] = {}
+            of_trace[span_id] = Arrival(understand(span), packs.body(span), number)
         for span in batch.running:
             _check_ids(span)
             running[span.trace_id, span.span_id] = understand(span)
     return Prepared(
-        list(arrivals.values()),
-        [span for key, span in running.items() if key not in arrivals],
+        arrivals,
+        [span for (trace_id, span_id), span in running.items() if span_id not in arrivals.get(trace_id, ())],
         [log for batch in batches for log in batch.logs],
         [(score, number) for number, batch in enumerate(batches) for score in batch.scores],
         duplicates,
@@ -162,6 +166,7 @@ class Writer:
         self.analysed = time.monotonic()
         self._open: OrderedDict[int, list[Span]] = OrderedDict()
         self._contexts: dict[bytes, int] = {}
+        self._cells: dict[tuple[str, *tuple[int, ...]], Tally] = {}
         self._load_counters()
 
     # ---- Transactions ----
@@ -195,6 +200,7 @@ class Writer:
         self._open.clear()
         self._open_spans = 0
         self._contexts.clear()
+        self._cells.clear()
         self._first_services: dict[str, int] = {}
         self.strings.forget()
         select = "SELECT traces, spans, scores, seq, last_trace, last_span, last_pack FROM counters"
@@ -215,8 +221,13 @@ class Writer:
         return found
 
     def next_id(self, table: str) -> int:
-        self._last[table] += 1
-        return self._last[table]
+        return self.next_ids(table, 1)
+
+    def next_ids(self, table: str, count: int) -> int:
+        """The first of so many numbers in a row."""
+        first = self._last[table] + 1
+        self._last[table] += count
+        return first
 
     # ---- A group of batches ----
 
@@ -331,13 +342,36 @@ class Writer:
         known = self.strings.known(text)
         return known if known is not None else self.strings.number(self.connection, text)
 
+    def numbers(self, texts: tuple[str | None, ...]) -> tuple[int | None, ...]:
+        """The numbers of several texts."""
+        return self.strings.known_together(texts) or self.strings.numbers(self.connection, texts)
+
     def apply(self, changes: Changes) -> None:
         """Add what changed to the minutes and hours; cells that come to nothing go."""
-        _merge(self.connection, "minutes", ("minute", "service", "kind"), changes.minutes)
-        _merge(self.connection, "hours", ("hour", "service", "model", "kind"), changes.hours)
+        self._merge("minutes", ("minute", "service", "kind"), changes.minutes())
+        self._merge("hours", ("hour", "service", "model", "kind"), changes.hours())
         self.connection.executemany(_ADD_TO_SESSION, [(session, *change) for session, change in changes.sessions.items()])
         for session in changes.left_sessions:
             self._close_session(session)
+
+    def _merge(self, table: str, key: Sequence[str], changes: Mapping[MinuteKey, Tally] | Mapping[HourKey, Tally]) -> None:
+        where = " AND ".join(f"{column}=?" for column in key)
+        rows: list[tuple[object, ...]] = []
+        for cell, change in changes.items():
+            tally = self._cells.get((table, *cell))
+            if tally is None:
+                select = f"SELECT count, errors, input_tokens, output_tokens, cost_pico, durations FROM {table} WHERE {where}"
+                found = self.connection.execute(select, cell).fetchone()
+                if len(self._cells) >= CELLS_KEPT:
+                    self._cells.clear()
+                tally = self._cells[table, *cell] = read_tally(found) if found is not None else Tally()
+            tally.merge(change)
+            if tally.count or tally.cost_pico:
+                rows.append((*cell, *tally_row(tally)))
+            else:
+                self.connection.execute(f"DELETE FROM {table} WHERE {where}", cell)
+        marks = ",".join("?" * (len(key) + 6))
+        self.connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
 
     def _close_session(self, session: int) -> None:
         """After a trace left: an empty session goes, another is measured again."""
@@ -358,22 +392,6 @@ class Writer:
         return known
 
 
-def _merge(connection: Connection, table: str, key: Sequence[str], changes: Mapping[MinuteKey, Tally] | Mapping[HourKey, Tally]) -> None:
-    where = " AND ".join(f"{column}=?" for column in key)
-    select = f"SELECT count, errors, input_tokens, output_tokens, cost_pico, durations FROM {table} WHERE {where}"
-    rows: list[tuple[object, ...]] = []
-    for cell, change in changes.items():
-        found = connection.execute(select, cell).fetchone()
-        if found is not None:
-            change.merge(read_tally(found))
-        if not change.count and not change.cost_pico:
-            connection.execute(f"DELETE FROM {table} WHERE {where}", cell)
-            continue
-        rows.append((*cell, *tally_row(change)))
-    marks = ",".join("?" * (len(key) + 6))
-    connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
-
-
 class _Group:
     """One group in its transaction."""
 
@@ -385,6 +403,7 @@ class _Group:
         self.spans, self.duplicates, self.scores = Counter[int](), Counter(prepared.duplicates), Counter[int]()
         self.changes, self.facets = Changes(), Facets()
         self.records: list[SpanRecord] = []
+        self.origins: dict[tuple[int, int], tuple[int, int]] = {}
         self.new_traces: list[TraceRecord] = []
         self.open: dict[int, list[Span]] = {}
         self.grown: dict[int, list[Span]] = {}
@@ -394,14 +413,14 @@ class _Group:
         self._resolve()
         self._drop_known()
         self._add_logs()
-        self._insert_spans()
+        self._pack()
         self._announce()
         for touched in self.touched.values():
-            if touched.records or touched.running:
+            if touched.arrivals or touched.running:
                 (self._leave if self._may_wait(touched) else self._roll_up)(touched)
-        self.connection.executemany(_INSERT_SPAN, with_nulls(self.records))
+        insert_rows(self.connection, "spans", self.records, _SPAN_COLUMNS)
         self.changes.spans(self.records)
-        self.connection.executemany(_INSERT_TRACE, with_nulls(self.new_traces))
+        insert_rows(self.connection, "traces", self.new_traces, _TRACE_COLUMNS)
         self._derive_logged()
         self.writer.apply(self.changes)
         self.facets.apply(self.connection)
@@ -411,20 +430,19 @@ class _Group:
 
     def stored(self) -> Sequence[Stored]:
         """The new spans, in the order of their numbers."""
-        pairs = ((touched.records, touched.arrivals) for touched in self.touched.values())
-        return [(record, arrival.span, len(arrival.body)) for pair in pairs for record, arrival in zip(*pair, strict=True)]
+        arrivals = (arrival for touched in self.touched.values() for arrival in touched.arrivals)
+        return [(record, arrival.span, len(arrival.body)) for record, arrival in zip(self.records, arrivals, strict=True)]
 
     # ---- Which traces and spans are known ----
 
     def _resolve(self) -> None:
         arrivals, running = self.prepared.arrivals, self.prepared.running
-        ids = list(dict.fromkeys([arrival.span.trace_id for arrival in arrivals] + [span.trace_id for span in running]))
+        ids = list(dict.fromkeys([*arrivals, *(span.trace_id for span in running)]))
         known = traces_by_id(self.connection, ids)
         for trace_id in ids:
-            before = known.get(trace_id)
-            self.touched[trace_id] = Touched(before.id if before else self.writer.next_id("traces"), trace_id, before)
-        for arrival in arrivals:
-            self.touched[arrival.span.trace_id].arrivals.append(arrival)
+            before, came = known.get(trace_id), arrivals.get(trace_id)
+            number = before.id if before else self.writer.next_id("traces")
+            self.touched[trace_id] = Touched(number, trace_id, before, [*came.values()] if came else [])
         for span in running:
             self.touched[span.trace_id].running.append(span)
 
@@ -444,55 +462,64 @@ class _Group:
 
     # ---- Rows ----
 
-    def _insert_spans(self) -> None:
+    def _pack(self) -> None:
         """Traces one after the other, so that a trace's spans lie in one pack and in neighbouring rows."""
         entering = [(touched, arrival) for touched in self.touched.values() for arrival in touched.arrivals]
-        contexts: dict[int, int] = {}
         links: list[LinkRecord] = []
         at = 0
         for count in packs.in_packs([arrival.body for _, arrival in entering]):
-            pack = self.writer.next_id("packs")
+            pack, first = self.writer.next_id("packs"), self.writer.next_ids("spans", count)
             members = entering[at : at + count]
             at += count
             data = packs.pack([arrival.body for _, arrival in members])
-            self.connection.execute("INSERT INTO packs VALUES (?, ?, ?, ?, ?)", (pack, self.writer.last_span + 1, count, count, data))
+            self.connection.execute("INSERT INTO packs VALUES (?, ?, ?, ?, ?)", (pack, first, count, count, data))
             for slot, (touched, arrival) in enumerate(members):
-                span = arrival.span
-                touched.records.append(
-                    span_record(
-                        span,
-                        span.normalised or rollup.NOTHING,
-                        self.intern,
-                        id=self.writer.next_id("spans"),
-                        trace=touched.id,
-                        resource=self._context(contexts, span.resource),
-                        scope=self._context(contexts, span.scope),
-                        pack=pack,
-                        slot=slot,
-                        flags=0,
-                    )
-                )
+                arrival.id, arrival.pack, arrival.slot = first + slot, pack, slot
                 self.spans[arrival.batch] += 1
-                if span.links:
-                    links += link_records(span, self.writer.last_span, touched.id)
+                if arrival.span.links:
+                    links += link_records(arrival.span, arrival.id, touched.id)
         self.writer.spans += len(entering)
         if links:
             self.connection.executemany(KEEP_LINK, links)
 
-    def _context(self, seen: dict[int, int], context: Resource | Scope) -> int:
-        number = seen.get(id(context))  # the spans of a request share the object
-        if number is None:
-            body = packs.resource_body(context) if isinstance(context, Resource) else packs.scope_body(context)
-            number = seen[id(context)] = self.writer.context(body)
-        return number
+    def _rows(self, touched: Touched, flags: Mapping[str, int]) -> Sequence[SpanRecord]:
+        """The rows of the spans a trace gets."""
+        records: list[SpanRecord] = []
+        for arrival in touched.arrivals:
+            span = arrival.span
+            resource, scope = self._origin(span)
+            records.append(
+                span_record(
+                    span,
+                    span.normalised or rollup.NOTHING,
+                    self.writer.numbers,
+                    id=arrival.id,
+                    trace=touched.id,
+                    resource=resource,
+                    scope=scope,
+                    pack=arrival.pack,
+                    slot=arrival.slot,
+                    flags=flags.get(span.span_id, 0),
+                )
+            )
+        self.records += records
+        return records
+
+    def _origin(self, span: Span) -> tuple[int, int]:
+        """The numbers of a span's resource and scope."""
+        objects = id(span.resource), id(span.scope)  # the spans of a request share them
+        known = self.origins.get(objects)
+        if known is None:
+            resource, scope = self.writer.context(packs.resource_body(span.resource)), self.writer.context(packs.scope_body(span.scope))
+            known = self.origins[objects] = resource, scope
+        return known
 
     def _announce(self) -> None:
         for touched in self.touched.values():
             before = touched.before
-            if before is not None and before.running_count and touched.records:
-                self.connection.executemany(
-                    "DELETE FROM running WHERE trace=? AND span_id=?", [(touched.id, record.span_id) for record in touched.records]
-                )
+            if before is not None and before.running_count and touched.arrivals:
+                ended = [(touched.id, id_number(arrival.span.span_id)) for arrival in touched.arrivals]
+                self.connection.executemany("DELETE FROM running WHERE trace=? AND span_id=?", ended)
             for span in touched.running:
                 self.connection.execute(
                     "INSERT OR REPLACE INTO running VALUES (?, ?, ?, ?)",
@@ -530,7 +557,7 @@ class _Group:
         """Only what adds up: counts, times, facets of the new spans; the rest of the roll-up waits."""
         before = touched.before
         assert before is not None, "a new trace is rolled up"
-        records, running = touched.records, before.running_count
+        records, running = self._rows(touched, {}), before.running_count
         if running or touched.running:
             running = self.connection.execute("SELECT count(*) FROM running WHERE trace=?", (touched.id,)).fetchone()[0]
         start = min(
@@ -545,7 +572,6 @@ class _Group:
             error_count=before.error_count + sum(record.status == ERROR for record in records),
             running_count=running,
         )
-        self.records.extend(records)
         self.writer.replace_trace(before, after, self.changes)
         kinds = {record.kind for record in records}
         self.facets.add_spans(touched.id, records, known_kinds(self.connection, touched.id, kinds), new=False)
@@ -565,11 +591,7 @@ class _Group:
         summary, counted = rollup.summarise_and_count([*ended, *running] if running else ended)
         flags = flags_of(counted, ended)
         self._flag_earlier(touched, flags)
-        records = [
-            record._replace(flags=flags[arrival.span.span_id]) if arrival.span.span_id in flags else record
-            for record, arrival in zip(touched.records, touched.arrivals, strict=True)
-        ]
-        self.records.extend(records)
+        records = self._rows(touched, flags)
         after = trace_record(
             summary,
             self.intern,
